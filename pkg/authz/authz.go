@@ -1,0 +1,98 @@
+// Package authz decides what a caller may do: one function over the caller, a permission and the place of an object.
+package authz
+
+import (
+	"fmt"
+
+	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/fault"
+	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/place"
+)
+
+// Caller is an authenticated principal with what it may do now. The authorizer makes it at every request from strong
+// reads; nothing of it is older than the request.
+type Caller struct {
+	Type       audit.ActorType
+	ID         string // emp_… or sa_…
+	Name       string
+	KeyID      string // the credential: key_… or pat_…
+	KeyPrefix  string
+	KeyName    string
+	KeyExpires string // RFC 3339; "" for never
+	KeyStatus  string // active or expiring
+	Auth       string // secret, signed or passkey
+	RoleID     id.Role
+	Place      place.Place
+	Role       permission.Set // what the role has
+	Effective  permission.Set // what the role has and the credential carries
+	OwnAccount permission.Set // the part that reaches only the caller's own account
+}
+
+// Actor is the caller as the audit log names it.
+func (c Caller) Actor() audit.Actor {
+	return audit.Actor{Type: c.Type, ID: c.ID, Name: c.Name, KeyID: c.KeyID, KeyPrefix: c.KeyPrefix}
+}
+
+// Object is what is acted on: its place, and the service account that it is or belongs to, if any.
+type Object struct {
+	Place   place.Place
+	Account id.ServiceAccount
+	What    string // service account, key, …: for the message that there is none
+}
+
+// Check returns nil when the caller may use p on the object. Otherwise it returns not_found when the object is not even
+// visible to the caller, and missing_scope or missing_permission when it is.
+func (c Caller) Check(p permission.Permission, o Object) error {
+	if !c.reaches(p, o) {
+		return fault.Missing(o.What)
+	}
+	return c.Holds(p)
+}
+
+// reaches tells whether the object is visible to the caller: its place covers it and, where a service account's role gives
+// the permission for its own account only or not at all, it is that account.
+func (c Caller) reaches(p permission.Permission, o Object) bool {
+	if !c.Place.Covers(o.Place) {
+		return false
+	}
+	if c.Type == audit.ServiceAccount && (c.OwnAccount.Has(p) || !c.Role.Has(p)) {
+		return o.Account != "" && string(o.Account) == c.ID
+	}
+	return true
+}
+
+// Holds returns nil when the caller holds p at its place, and a fault that tells scope from permission when not.
+func (c Caller) Holds(p permission.Permission) error {
+	switch {
+	case c.Effective.Has(p):
+		return nil
+	case c.Role.Has(p):
+		return MissingScope(p)
+	}
+	return MissingPermission(c.RoleID, p)
+}
+
+// Grantable returns nil when the caller holds everything in s: nobody grants, or is shown a secret that carries, what they
+// do not hold.
+func (c Caller) Grantable(s permission.Set) error {
+	lacking := s.Without(c.Effective)
+	if lacking.IsEmpty() {
+		return nil
+	}
+	return &fault.Error{Kind: fault.NotGrantable,
+		Detail: "You do not hold " + lacking.String() + " here, so you can neither grant it nor be shown a secret that carries it."}
+}
+
+// MissingScope is the 403 of a key whose role has the permission and whose scopes have not.
+func MissingScope(p permission.Permission) error {
+	return &fault.Error{Kind: fault.MissingScope, MissingScope: string(p), Detail: fmt.Sprintf(
+		"This key lacks %s, which its account's role has. Issue a key with it, deploy it, then revoke this one.", p)}
+}
+
+// MissingPermission is the 403 of a role without the permission.
+func MissingPermission(r id.Role, p permission.Permission) error {
+	return &fault.Error{Kind: fault.MissingPermission, MissingPermission: string(p), Detail: fmt.Sprintf(
+		"The role %s lacks %s; another key will not help.", r, p)}
+}
