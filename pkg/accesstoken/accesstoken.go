@@ -1,0 +1,46 @@
+// Package accesstoken holds personal access tokens: secrets that act for one employee and go when the employee goes.
+package accesstoken
+
+import (
+	"time"
+
+	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/place"
+	"github.com/rekey-dev/rekey/pkg/token"
+)
+
+// Token is a personal access token; its secret is stored as a digest only.
+type Token struct {
+	ID            id.PAT
+	EmployeeID    id.Employee
+	Place         place.Place // of the employee
+	Name          string
+	Scopes        permission.Set
+	Generation    int64
+	MAC           []byte
+	PepperVersion string
+	ExpiresAt     time.Time
+	RevokedAt     time.Time // zero while it is not
+	LastUsedAt    time.Time
+	UsedGen       int64 // the generation that LastUsedAt is of
+	CreatedAt     time.Time
+	Version       int64
+	EventSeq      int64
+}
+
+// Prefix returns the characters of the secret that may be shown.
+func (t Token) Prefix() string { return token.Prefix(token.PersonalAccessToken, id.Body(t.ID)) }
+
+// Create puts a new token. It is lost when the ID exists.
+type Create struct{ Token Token }
+
+func (Create) Write() {}
+
+// Revoke ends a token. It is lost when the token has changed.
+type Revoke struct {
+	Old Token
+	At  time.Time
+}
+
+func (Revoke) Write() {}

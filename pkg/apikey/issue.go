@@ -1,0 +1,183 @@
+package apikey
+
+import (
+	"context"
+	"time"
+
+	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/authz"
+	"github.com/rekey-dev/rekey/pkg/call"
+	"github.com/rekey-dev/rekey/pkg/change"
+	"github.com/rekey-dev/rekey/pkg/company"
+	"github.com/rekey-dev/rekey/pkg/fault"
+	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/name"
+	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/role"
+	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+	"github.com/rekey-dev/rekey/pkg/token"
+)
+
+// MaxScopes is the most scopes that a key carries; its item stays under 4 KB with them.
+const MaxScopes = 80
+
+// Issue is the input of issuing a key.
+type Issue struct {
+	Name      string
+	Scopes    *[]string // nil: a snapshot of the role's; empty: none
+	ExpiresAt Expiry    // not given: never
+}
+
+// Issue makes a key and shows its secret once. Atomic: the key, the account's count of keys, the audit record and the
+// idempotency record, on condition that the account is as it was read.
+func (s *Service) Issue(ctx context.Context, c call.Call, account id.ServiceAccount, in Issue) (Shown, error) {
+	return retry(func() (Shown, error) { return s.issue(ctx, c, account, in) })
+}
+
+func (s *Service) issue(ctx context.Context, c call.Call, account id.ServiceAccount, in Issue) (Shown, error) {
+	a, err := s.account(ctx, account)
+	if err != nil {
+		return Shown{}, err
+	}
+	now, op := s.Now(), id.New[id.Operation](s.Rand)
+	refused := c.Event("", op, now)
+	refused.Action, refused.Place = audit.UserUpdated, a.Place
+	refused.Target = audit.Target{Type: "service_account", ID: string(a.ID), Name: a.Name}
+	refused.Details = map[string]any{"change": audit.KeyIssued, "service_account_id": string(a.ID)}
+	if err := c.Caller.Check(permission.KeysIssue, authz.Object{Place: a.Place, Account: a.ID, What: "service account"}); err != nil {
+		return Shown{}, s.denied(ctx, c, refused, err)
+	}
+	r, err := s.roleOf(ctx, a)
+	if err != nil {
+		return Shown{}, err
+	}
+	scopes, invalid := scopesOf(in.Scopes, r)
+	if invalid != nil && !c.Idempotency.IsRepeat() { // the role may have changed since the first call
+		return Shown{}, invalid
+	}
+	if err := c.Caller.Grantable(scopes); err != nil {
+		return Shown{}, s.denied(ctx, c, refused, err)
+	}
+	if err := c.Idempotency.Check(); err != nil {
+		return Shown{}, err
+	}
+	if err := s.issuable(ctx, a); err != nil {
+		return Shown{}, err
+	}
+	if problem := name.Check(in.Name); problem != "" {
+		return Shown{}, fault.InvalidField("/name", problem)
+	}
+	if err := in.ExpiresAt.check(now); err != nil {
+		return Shown{}, err
+	}
+	k := Key{ID: id.New[id.Key](s.Rand), Kind: token.ServiceAccountKey, AccountID: a.ID, Place: a.Place, Name: in.Name,
+		Scopes: scopes, RoleHint: a.RoleID, Generation: 1, IssueEpoch: a.IssueEpoch, ExpiresAt: in.ExpiresAt.At,
+		NoticeFrom: NoticeOf(in.ExpiresAt.At), CreatedBy: c.Caller.ID, CreatedByName: c.Caller.Name, CreatedAt: now,
+		UpdatedAt: now, Version: 1, EventSeq: 1}
+	m, err := s.Mint.New(ctx, k.Kind, id.Body(k.ID), k.Generation, op, c.Idempotency)
+	if err != nil {
+		return Shown{}, err
+	}
+	k.MAC, k.PepperVersion = m.MAC, m.PepperVersion
+	after := a
+	after.KeyCount++
+	shown := Shown{View: View{Key: k, Account: after, State: StateOf(k, a, nil, now)}, Secret: m.Secret}
+	record, err := c.Idempotency.Record(op, now, shown, m.Derived)
+	if err != nil {
+		return Shown{}, err
+	}
+	return shown, s.commit(ctx, c, change.Set{Operation: op, At: now, Idempotency: record,
+		Events: []audit.Event{s.event(c, op, now, audit.UserUpdated, audit.KeyIssued, k)},
+		Writes: []change.Write{Create{Key: k}, serviceaccount.Update{Old: a, KeysChanged: true, KeyCount: 1}}})
+}
+
+// account reads an account; a deleted one is not there.
+func (s *Service) account(ctx context.Context, account id.ServiceAccount) (serviceaccount.Account, error) {
+	a, err := s.Store.Account(ctx, account)
+	if err == nil && a.Status == serviceaccount.Deleted {
+		err = fault.Missing("service account")
+	}
+	return a, err
+}
+
+// issuable refuses a new key for an account that has ended or whose company is suspended.
+func (s *Service) issuable(ctx context.Context, a serviceaccount.Account) error {
+	if a.Status != serviceaccount.Active {
+		return fault.New(fault.Ended, "The service account is revoked; that is final. Create a new one.")
+	}
+	if a.Place.Company == "" {
+		return nil
+	}
+	co, err := s.Store.Company(ctx, a.Place.Company)
+	if err != nil {
+		return err
+	}
+	if co.Status != company.Active {
+		return fault.New(fault.CompanySuspended, "The company is suspended. Resume it first.")
+	}
+	return nil
+}
+
+// scopesOf reads the scopes of a new key: each must be a permission that a service account can hold and that the account's
+// role has. Omitted scopes are a snapshot of the role's.
+func scopesOf(asked *[]string, r role.Role) (permission.Set, error) {
+	if asked == nil {
+		return r.Permissions.And(permission.Machine), nil
+	}
+	if len(*asked) > MaxScopes {
+		return permission.Set{}, fault.InvalidField("/scopes", "has more than 80 entries")
+	}
+	var out permission.Set
+	var bad []fault.Field
+	for i, text := range *asked {
+		p := permission.Permission(text)
+		entry, known := permission.Lookup(p)
+		pointer := Pointer("/scopes", i)
+		switch {
+		case !known:
+			bad = append(bad, fault.Field{Pointer: pointer, Detail: "is no permission"})
+		case !entry.AssignableToServiceAccount():
+			bad = append(bad, fault.Field{Pointer: pointer, Detail: text + " can never be held by a service account"})
+		case !r.Permissions.Has(p):
+			bad = append(bad, fault.Field{Pointer: pointer, Detail: text + " is not among the permissions of the account's role " + string(r.ID)})
+		case out.Has(p):
+			bad = append(bad, fault.Field{Pointer: pointer, Detail: text + " is listed twice"})
+		}
+		out = out.Or(permission.Of(p))
+	}
+	return out, fault.InvalidFields(bad)
+}
+
+// regenerate commits what replacing a key's secret changes: the digest, the generation, the end, the lock.
+func (s *Service) regenerate(ctx context.Context, c call.Call, v View, end Expiry, reason string, now time.Time, op id.Operation) (Shown, error) {
+	if err := end.check(now); err != nil {
+		return Shown{}, err
+	}
+	k := v.Key
+	k.Generation++
+	k.ExpiresAt = end.or(k.ExpiresAt)
+	k.NoticeFrom = NoticeOf(k.ExpiresAt)
+	k.RoleHint, k.UpdatedAt = v.Account.RoleID, now
+	k.Version++
+	k.EventSeq++
+	m, err := s.Mint.New(ctx, k.Kind, id.Body(k.ID), k.Generation, op, c.Idempotency)
+	if err != nil {
+		return Shown{}, err
+	}
+	k.MAC, k.PepperVersion = m.MAC, m.PepperVersion
+	after := v.Account
+	unlocked := after.Lock.Failures > 0
+	after.Lock = clearedLock(after)
+	shown := Shown{View: View{Key: k, Account: after, State: StateOf(k, after, nil, now), Sightings: v.Sightings}, Secret: m.Secret}
+	record, err := c.Idempotency.Record(op, now, shown, m.Derived)
+	if err != nil {
+		return Shown{}, err
+	}
+	e := s.event(c, op, now, audit.UserUpdated, audit.KeyRegenerated, k)
+	e.Details["unlocked"] = unlocked
+	if reason != "" {
+		e.Details["reason"] = reason
+	}
+	return shown, s.commit(ctx, c, change.Set{Operation: op, At: now, Idempotency: record, Events: []audit.Event{e},
+		Writes: []change.Write{Update{Old: v.Key, New: k}, serviceaccount.Update{Old: v.Account, KeysChanged: true, ClearLock: true}}})
+}

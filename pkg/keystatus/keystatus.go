@@ -1,0 +1,127 @@
+// Package keystatus answers whoever holds a secret: what is the matter with it, and end it.
+//
+// Possession is the only right that is asked for. The static 401 cannot say why a key was refused; this can, to its holder
+// alone: whoever sends a secret that was never right learns nothing, and the try counts as any wrong secret does.
+package keystatus
+
+import (
+	"context"
+	"time"
+
+	"github.com/rekey-dev/rekey/pkg/accesstoken"
+	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/authz"
+	"github.com/rekey-dev/rekey/pkg/call"
+	"github.com/rekey-dev/rekey/pkg/fault"
+	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/name"
+	"github.com/rekey-dev/rekey/pkg/token"
+	"github.com/rekey-dev/rekey/pkg/verify"
+)
+
+// Judge judges a secret for its holder. An error is a fault of kind unavailable.
+type Judge interface {
+	Inquire(ctx context.Context, s token.Secret, o verify.Origin) (verify.Verdict, error)
+}
+
+// Keys ends a key on its holder's word.
+type Keys interface {
+	RevokeHeld(ctx context.Context, c call.Call, k id.Key, generation int64, reason, note string) error
+}
+
+// Tokens ends a personal access token on its holder's word.
+type Tokens interface {
+	RevokeHeld(ctx context.Context, c call.Call, t id.PAT, generation int64, reason, note string) error
+}
+
+var _ Tokens = (*accesstoken.Service)(nil)
+
+// Service is the two use cases of a holder.
+type Service struct {
+	Judge  Judge
+	Keys   Keys
+	Tokens Tokens
+	Hold   bool // after a restore: nothing is answered
+}
+
+// Answer is what a holder is told. What is not known to whoever holds the secret is empty.
+type Answer struct {
+	Status      verify.Status
+	Detail      string
+	KeyID       string
+	ExpiresAt   time.Time // zero for never, and where the holder is told nothing
+	LockedUntil time.Time // zero when the account is not locked
+}
+
+var details = map[verify.Status]string{
+	verify.StatusActive:           "The key is accepted. If a request was refused with 403, it lacks a scope or a permission, which the 403 names.",
+	verify.StatusExpiring:         "The key is accepted and nears its end. Ask its owner for a new one and deploy it before then.",
+	verify.StatusInactive:         "The key is switched off. Its owner can activate it again.",
+	verify.StatusExpired:          "The key has reached its end. Ask its owner for a new one.",
+	verify.StatusRevoked:          "The key was revoked. Ask its owner for a new one.",
+	verify.StatusRetired:          "This was the key's secret once; it has been replaced. Restart the client or reload its secret store.",
+	verify.StatusAccountRevoked:   "The service account was revoked with all its keys.",
+	verify.StatusCompanySuspended: "The company is suspended; its keys work again when it is resumed.",
+	verify.StatusLocked:           "Too many wrong secrets were sent for the account, and this source is refused until the lock ends, an admin unlocks it, or its secret is regenerated.",
+	verify.StatusMalformed:        "This is no secret of rekey: it is mistyped, cut off or has something added to it.",
+	verify.StatusUnknown:          "This was never the secret of a key here. It may be mistyped or of another deployment.",
+}
+
+// Status tells the holder of a secret what it is good for. Asking is no use of the key.
+func (s *Service) Status(ctx context.Context, secret token.Secret, o verify.Origin) (Answer, error) {
+	if s.Hold {
+		return Answer{}, held()
+	}
+	v, err := s.Judge.Inquire(ctx, secret, o)
+	if err != nil {
+		return Answer{}, err
+	}
+	a := Answer{Status: v.Status, Detail: details[v.Status]}
+	if v.Current || v.Status == verify.StatusRetired {
+		a.KeyID = v.Credential.ID
+		a.LockedUntil = v.LockedUntil
+	}
+	if v.Current {
+		a.ExpiresAt = v.Credential.ExpiresAt
+	}
+	return a, nil
+}
+
+// Revoke ends the key that a secret is the current one of, and does nothing for any other secret. Its caller is answered
+// the same in every case, so it tells nobody whether a secret is right.
+func (s *Service) Revoke(ctx context.Context, secret token.Secret, reason string, o verify.Origin) error {
+	if s.Hold {
+		return held()
+	}
+	note := ""
+	if problem := name.CheckDescription(reason); problem != "" {
+		return fault.InvalidField("/reason", problem)
+	}
+	if apikey.CheckReason(reason) != nil { // in the holder's own words
+		reason, note = apikey.ReasonCompromise, reason
+	}
+	if reason == "" {
+		reason = apikey.ReasonCompromise
+	}
+	v, err := s.Judge.Inquire(ctx, secret, o)
+	if err != nil || !v.Current {
+		return err
+	}
+	c := v.Credential
+	held := call.Call{Caller: authz.Caller{Type: audit.Holder, ID: string(audit.Holder), Name: "holder of the secret", KeyID: c.ID, KeyPrefix: prefix(c)},
+		Request: audit.Request{ID: o.RequestID, SourceIP: o.IP, UserAgent: o.UserAgent}, Route: "POST /keys/self-revoke"}
+	if t, ok := id.Parse[id.PAT](c.ID); ok {
+		return s.Tokens.RevokeHeld(ctx, held, t, c.Generation, reason, note)
+	}
+	if k, ok := id.Parse[id.Key](c.ID); ok {
+		return s.Keys.RevokeHeld(ctx, held, k, c.Generation, reason, note)
+	}
+	return nil
+}
+
+func prefix(c *verify.Credential) string { return token.Prefix(c.Kind, c.ID[len(c.Kind.IDPrefix()):]) }
+
+func held() error {
+	return &fault.Error{Kind: fault.Unavailable, RetryAfter: time.Minute, Detail: "The deployment is on hold after a restore; nothing is answered until it ends."}
+}

@@ -1,0 +1,62 @@
+package memstore
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rekey-dev/rekey/pkg/fold"
+	"github.com/rekey-dev/rekey/pkg/listing"
+	"github.com/rekey-dev/rekey/pkg/place"
+	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+)
+
+// List answers with the rows of one place, by folded name and then ID.
+func (s *Store) List(ctx context.Context, q listing.Query) (listing.Page, error) {
+	if q.Limit < 1 || q.Limit > listing.ReadLimit {
+		panic(fmt.Sprintf("memstore: a list of %d rows", q.Limit))
+	}
+	defer s.mu.Unlock()
+	if err := s.begin(ctx); err != nil {
+		return listing.Page{}, err
+	}
+	var rows []listing.Row
+	add := func(at place.Place, text, object string) {
+		folded := fold.Name(text)
+		// No name has a control character, so NUL sorts a name before every longer one that begins with it.
+		row := listing.Row{ID: object, Position: folded + "\x00" + object}
+		if within(at, q.Place, q.Direct) && strings.HasPrefix(folded, fold.Name(q.Prefix)) && row.Position > q.After {
+			rows = append(rows, row)
+		}
+	}
+	switch q.Noun {
+	case listing.ServiceAccounts:
+		for _, a := range s.accounts {
+			if a.Status != serviceaccount.Deleted {
+				add(a.Place, a.Name, string(a.ID))
+			}
+		}
+	case listing.Keys:
+		for _, k := range s.keys {
+			add(k.Place, k.Name, string(k.ID))
+		}
+	default:
+		panic("memstore: a list of what it does not know: " + string(q.Noun))
+	}
+	slices.SortFunc(rows, func(a, b listing.Row) int { return cmp.Compare(a.Position, b.Position) })
+	if len(rows) <= q.Limit {
+		return listing.Page{Rows: rows}, nil
+	}
+	rows = rows[:q.Limit]
+	return listing.Page{Rows: rows, Next: rows[q.Limit-1].Position}, nil
+}
+
+// within tells whether an object at p belongs to a list of the place.
+func within(p place.Place, of string, direct bool) bool {
+	if direct {
+		return p.ID() == of
+	}
+	return slices.Contains(p.Ancestors(), of)
+}

@@ -1,0 +1,120 @@
+package storetest
+
+import (
+	"strings"
+	"time"
+
+	"github.com/rekey-dev/rekey/pkg/accesstoken"
+	"github.com/rekey-dev/rekey/pkg/change"
+	"github.com/rekey-dev/rekey/pkg/employee"
+	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/permission"
+)
+
+// changeOf is a change together with what it writes.
+type changeOf[T any] struct {
+	value T
+	set   change.Set
+}
+
+// oneWon requires that exactly one of many simultaneous changes happened, and that the others were lost.
+func (w *world) oneWon(errs []error) (winner int) {
+	w.t.Helper()
+	won := 0
+	for i, err := range errs {
+		if err == nil {
+			won, winner = won+1, i
+			continue
+		}
+		w.ErrorIs(err, change.ErrLost)
+	}
+	w.Equal(1, won, "changes that happened")
+	return winner
+}
+
+func (w *world) hire(email string) changeOf[employee.Employee] {
+	e := w.newEmployee(email)
+	return changeOf[employee.Employee]{e, w.set(w.happened("employee", string(e.ID), 1), employee.Create{Employee: e})}
+}
+
+func (w *world) newToken() changeOf[accesstoken.Token] {
+	t := accesstoken.Token{ID: newID[id.PAT](), EmployeeID: newID[id.Employee](), Place: w.root, Name: "Laptop",
+		Scopes: permission.All, Generation: 1, MAC: newMAC(), PepperVersion: "v1", ExpiresAt: w.now.Add(90 * 24 * time.Hour),
+		CreatedAt: w.now, Version: 1, EventSeq: 1}
+	return changeOf[accesstoken.Token]{t, w.set(w.happened("personal_access_token", string(t.ID), 1), accesstoken.Create{Token: t})}
+}
+
+func (w *world) token() accesstoken.Token {
+	w.t.Helper()
+	t := w.newToken()
+	w.commit(t.set)
+	return t.value
+}
+
+func (w *world) revocation(t accesstoken.Token) change.Set {
+	return w.set(w.happened("personal_access_token", string(t.ID), t.EventSeq+1), accesstoken.Revoke{Old: t, At: w.now.Add(time.Hour)})
+}
+
+var peopleTests = []test{
+	{"an employee is found by ID, and by address in any case", func(w *world) {
+		email := strings.ToLower(string(newID[id.Employee]())) + "@example.com"
+		e := w.hire(email)
+		w.commit(e.set)
+		got, err := w.store.Employee(w.ctx, e.value.ID)
+		w.NoError(err)
+		w.same(e.value, got)
+		got, err = w.store.EmployeeByEmail(w.ctx, strings.ToUpper(email))
+		w.NoError(err)
+		w.same(e.value, got)
+		_, err = w.store.Employee(w.ctx, newID[id.Employee]())
+		w.notFound(err)
+		_, err = w.store.EmployeeByEmail(w.ctx, "nobody."+email)
+		w.notFound(err)
+	}},
+	{"an employee's ID and address are taken once", func(w *world) {
+		email := strings.ToLower(string(newID[id.Employee]())) + "@example.com"
+		first := w.hire(email)
+		w.commit(first.set)
+		w.lost(w.hire(strings.ToUpper(email)).set, employee.Create{})
+		again := first.value
+		again.Email = "other." + email
+		w.lost(w.set(w.happened("employee", string(again.ID), 1), employee.Create{Employee: again}), employee.Create{})
+		_, err := w.store.EmployeeByEmail(w.ctx, again.Email)
+		w.notFound(err)
+	}},
+	{"an employee needs a node and a role", func(w *world) {
+		for _, spoil := range []func(*employee.Employee){
+			func(e *employee.Employee) { e.Place = w.root.Child(newID[id.Node]()) },
+			func(e *employee.Employee) { e.RoleID = newID[id.Role]() },
+		} {
+			e := w.hire(string(newID[id.Employee]()) + "@example.com").value
+			spoil(&e)
+			w.lost(w.set(w.happened("employee", string(e.ID), 1), employee.Create{Employee: e}), employee.Create{})
+		}
+	}},
+	{"a personal access token reads as it was written, and its ID is taken once", func(w *world) {
+		t := w.newToken()
+		w.commit(t.set)
+		got, err := w.store.Token(w.ctx, t.value.ID)
+		w.NoError(err)
+		w.same(t.value, got)
+		w.lost(w.set(w.happened("personal_access_token", string(got.ID), 1), accesstoken.Create{Token: got}), accesstoken.Create{})
+		_, err = w.store.Token(w.ctx, newID[id.PAT]())
+		w.notFound(err)
+	}},
+	{"a personal access token is revoked once", func(w *world) {
+		t := w.token()
+		w.commit(w.revocation(t))
+		w.lost(w.revocation(t), accesstoken.Revoke{})
+		got, err := w.store.Token(w.ctx, t.ID)
+		w.NoError(err)
+		t.RevokedAt, t.Version, t.EventSeq = w.now.Add(time.Hour), 2, 2
+		w.same(t, got)
+		c, err := w.store.Credential(w.ctx, string(t.ID))
+		w.NoError(err)
+		w.True(c.Revoked)
+	}},
+	{"a token that is not there is not revoked", func(w *world) {
+		w.lost(w.revocation(w.newToken().value), accesstoken.Revoke{})
+	}},
+}

@@ -1,0 +1,31 @@
+package storetest
+
+import (
+	"slices"
+	"testing"
+)
+
+// Breakable is offered by a store, or a wrapper around one, that can be cut off from what holds its state. While it is
+// broken every call fails as when that cannot be reached. The suite then proves that unavailability is never an absence.
+type Breakable interface{ Break(broken bool) }
+
+// test is one sentence about stores.
+type test struct {
+	says string
+	run  func(w *world)
+}
+
+// Run holds a store against the contract. newStore is called once a test, from several at once, and gives an empty store;
+// what the tests write has identifiers of their own, times in 2031, and is left behind.
+//
+// A store that has PutRole(role.Role) is tried with custom roles too, and one that is Breakable with failures.
+func Run(t *testing.T, newStore func(t *testing.T) Store) {
+	tests := slices.Concat(placeTests, peopleTests, accountTests, accountUpdateTests, keyTests, keyUpdateTests, commitTests,
+		idempotencyTests, listTests, auditTests, verdictTests, failureTests, announceTests, useTests, sightingTests, faultTests)
+	for _, x := range tests {
+		t.Run(x.says, func(t *testing.T) {
+			t.Parallel()
+			x.run(newWorld(t, newStore(t)))
+		})
+	}
+}

@@ -1,0 +1,73 @@
+// Package storetest is the contract of a rekey store, as an interface and as a suite that every implementation passes.
+package storetest
+
+import (
+	"context"
+	"time"
+
+	"github.com/rekey-dev/rekey/pkg/accesstoken"
+	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/change"
+	"github.com/rekey-dev/rekey/pkg/company"
+	"github.com/rekey-dev/rekey/pkg/employee"
+	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/idempotency"
+	"github.com/rekey-dev/rekey/pkg/listing"
+	"github.com/rekey-dev/rekey/pkg/lock"
+	"github.com/rekey-dev/rekey/pkg/msp"
+	"github.com/rekey-dev/rekey/pkg/node"
+	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+	"github.com/rekey-dev/rekey/pkg/verify"
+)
+
+// Store is everything that a store does. Consumers declare the few methods that they call; this is the union, for the
+// suite. Every read is strongly consistent. An object that is not there is a fault of kind not_found from the methods for
+// one object, and is left out by those for several. A store that cannot be reached, or throttles, is a fault of kind
+// unavailable: never an absence.
+type Store interface {
+	verify.Store
+
+	// Commit carries out a Set: all of it or nothing. It retries throttling, conflicts and unknown outcomes with the same
+	// request token, and reads back the Set's audit record to tell whether an unknown outcome was a success. It returns
+	// *change.Repeated with the winner when an equal call was first (that is looked at before any other condition),
+	// *change.Lost when a condition failed, and a fault of kind unavailable when the outcome is still unknown; committing
+	// the same Set again is safe then.
+	Commit(ctx context.Context, s change.Set) error
+	// Remember puts the record of a call that had nothing to change; *change.Repeated when an equal call was first.
+	Remember(ctx context.Context, r idempotency.Record) error
+	// Idempotency returns the record of a scope that has not expired at now; nil when there is none.
+	Idempotency(ctx context.Context, scope string, now time.Time) (*idempotency.Record, error)
+
+	MSP(ctx context.Context) (msp.MSP, error)
+	Node(ctx context.Context, n id.Node) (node.Node, error)
+	Company(ctx context.Context, c id.Company) (company.Company, error)
+	Employee(ctx context.Context, e id.Employee) (employee.Employee, error)
+	// EmployeeByEmail finds the employee with the address, compared case-folded.
+	EmployeeByEmail(ctx context.Context, email string) (employee.Employee, error)
+	Token(ctx context.Context, t id.PAT) (accesstoken.Token, error)
+
+	// Account returns an account, a deleted one too.
+	Account(ctx context.Context, a id.ServiceAccount) (serviceaccount.Account, error)
+	// Accounts returns those that are there, in any order.
+	Accounts(ctx context.Context, ids []id.ServiceAccount) ([]serviceaccount.Account, error)
+	Key(ctx context.Context, k id.Key) (apikey.Key, error)
+	// Keys returns those that are there, in any order.
+	Keys(ctx context.Context, ids []id.Key) ([]apikey.Key, error)
+	// AccountKeys returns the IDs of an account's keys, newest first, ended ones included; next is "" at the end.
+	AccountKeys(ctx context.Context, a id.ServiceAccount, after string, limit int) (ids []id.Key, next string, err error)
+	// LiveKeys returns the keys of an account's current issue epoch that have not ended at now, newest first, from one
+	// strong query, without their scopes and digests.
+	LiveKeys(ctx context.Context, a serviceaccount.Account, now time.Time) ([]apikey.Key, error)
+	// EpochEnds returns the ends of an account's issue epochs, by epoch.
+	EpochEnds(ctx context.Context, a id.ServiceAccount) (map[int64]serviceaccount.Ended, error)
+	// Sources returns the sources with failures in the epoch's live window or lock at now, most failures first, at most
+	// limit.
+	Sources(ctx context.Context, owner string, epoch int64, now time.Time, limit int) ([]lock.Source, error)
+	// Sightings returns who sent a retired secret of the key, latest first, at most limit.
+	Sightings(ctx context.Context, k id.Key, limit int) ([]apikey.Sighting, error)
+
+	List(ctx context.Context, q listing.Query) (listing.Page, error)
+	AuditEvent(ctx context.Context, e id.Event) (audit.Event, error)
+	AuditEvents(ctx context.Context, q audit.Query) (audit.Page, error)
+}
