@@ -1,0 +1,105 @@
+package dynamo
+
+import (
+	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/listing"
+	"github.com/rekey-dev/rekey/pkg/place"
+	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+)
+
+func encodeAccount(a serviceaccount.Account) item {
+	it := newItem(accountKey(a.ID), typeAccount)
+	it.place(a.Place)
+	it.string(attrName, a.Name)
+	it.string(attrDescription, a.Description)
+	it.string(attrRoleID, string(a.RoleID))
+	it.string(attrStatus, string(a.Status))
+	it.list(attrContacts, a.Contacts)
+	it.string(attrExternalID, a.ExternalID)
+	it.list(attrTags, a.Tags)
+	it.string(attrCreatedBy, a.CreatedBy)
+	it.string(attrCreatedByName, a.CreatedByName)
+	it.time(attrCreatedAt, a.CreatedAt)
+	it.time(attrUpdatedAt, a.UpdatedAt)
+	it.int(attrVersion, a.Version)
+	it.int(attrEventSeq, a.EventSeq)
+	it.int(attrIssueEpoch, a.IssueEpoch)
+	it.int(attrKeysVersion, a.KeysVersion)
+	it.int(attrKeyCount, int64(a.KeyCount))
+	it.int(attrLockEpoch, a.Lock.Epoch)
+	return it
+}
+
+func decodeAccount(it item) (serviceaccount.Account, error) {
+	r := reader{it: it}
+	return serviceaccount.Account{
+		ID: id.ServiceAccount(r.string(attrPK)), Place: r.place(), Name: r.string(attrName), Description: r.string(attrDescription),
+		RoleID: id.Role(r.string(attrRoleID)), Status: serviceaccount.Status(r.string(attrStatus)), Contacts: r.list(attrContacts),
+		ExternalID: r.string(attrExternalID), Tags: r.list(attrTags), CreatedBy: r.string(attrCreatedBy),
+		CreatedByName: r.string(attrCreatedByName), CreatedAt: r.time(attrCreatedAt), UpdatedAt: r.time(attrUpdatedAt),
+		Version: r.int(attrVersion), EventSeq: r.int(attrEventSeq), IssueEpoch: r.int(attrIssueEpoch),
+		KeysVersion: r.int(attrKeysVersion), KeyCount: int(r.int(attrKeyCount)), Lock: r.counter(),
+	}, r.err
+}
+
+// setAccount sets what an administrator sets.
+func setAccount(e *expression, a serviceaccount.Account) {
+	e.setString(attrName, a.Name)
+	e.setString(attrDescription, a.Description)
+	e.setString(attrRoleID, string(a.RoleID))
+	e.setString(attrStatus, string(a.Status))
+	e.setList(attrContacts, a.Contacts)
+	e.setString(attrExternalID, a.ExternalID)
+	e.setList(attrTags, a.Tags)
+	e.setTime(attrUpdatedAt, a.UpdatedAt)
+	e.setInt(attrVersion, a.Version)
+	e.setInt(attrEventSeq, a.EventSeq)
+}
+
+// accountRows returns the rows that list an account, and the reservation of its name: none once it is deleted.
+func (s *Store) accountRows(a serviceaccount.Account) []row {
+	if a.Status == serviceaccount.Deleted {
+		return nil
+	}
+	folded := s.fold(a.Name)
+	return append(listRows(listing.ServiceAccounts, a.Place, folded, string(a.ID)),
+		nameRow(listing.ServiceAccounts, a.Place.ID(), folded, string(a.ID)))
+}
+
+// accountUse returns what an account counts for: one at its place and, with a custom role, one assignment of it.
+func accountUse(a serviceaccount.Account) []use {
+	if a.Status == serviceaccount.Deleted {
+		return nil
+	}
+	return append(assignment(a.RoleID), use{holder: a.Place.ID(), counter: attrServiceAccounts})
+}
+
+// row is an item that only points at an object.
+type row struct {
+	key   key
+	typ   string
+	id    string
+	place string
+	taken string // what it means when the row is there already
+}
+
+func (r row) item() item {
+	it := newItem(r.key, r.typ)
+	it.string(attrID, r.id)
+	it.string(attrPlace, r.place)
+	return it
+}
+
+// listRows returns one row at each place that covers the object.
+func listRows(noun listing.Noun, p place.Place, folded, object string) []row {
+	var rows []row
+	for _, at := range p.Ancestors() {
+		rows = append(rows, row{key: rowKey(noun, at, folded, object), typ: typeRow, id: object, place: p.ID(), taken: "it is listed already"})
+	}
+	return rows
+}
+
+// nameRow reserves a name among its siblings.
+func nameRow(noun listing.Noun, parent, folded, object string) row {
+	return row{key: nameKey(noun, parent, folded), typ: typeName, id: object, taken: "a sibling has the name"}
+}

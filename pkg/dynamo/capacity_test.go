@@ -1,0 +1,225 @@
+package dynamo_test
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/lock"
+	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/role"
+	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+	"github.com/rekey-dev/rekey/pkg/verify"
+)
+
+// metered makes a tenant where the endpoint counts units as DynamoDB does.
+func metered(t *testing.T) *tenant {
+	t.Helper()
+	d := deploy(t)
+	if os.Getenv("REKEY_DYNAMODB_KIND") != "dynoxide" {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("REKEY_DYNAMODB_KIND is not dynoxide: no capacity was measured")
+		}
+		t.Skip("REKEY_DYNAMODB_KIND is not dynoxide: this endpoint's units mean nothing, so no capacity was measured")
+	}
+	return d.tenant(t)
+}
+
+func TestSnapshot_OfAKeyIsOneCallOfThreeUnitsWhateverTheAccountHolds_P4(t *testing.T) {
+	t.Parallel()
+	w := metered(t)
+	for _, keys := range []int{1, 1_000} {
+		w.issueMany(keys - 1)
+		w.meter.take()
+		s, err := w.Snapshot(t.Context(), string(w.key.ID), w.names())
+		require.NoError(t, err)
+		require.NotNil(t, s.Credential)
+		require.NotNil(t, s.Principal)
+		require.False(t, s.Suspended)
+		b := w.meter.take()
+		require.Equal(t, []string{"BatchGetItem"}, b.calls, "%d keys", keys)
+		require.LessOrEqual(t, b.reads, 3.0, "%d keys", keys)
+		require.Zero(t, b.writes)
+	}
+}
+
+func TestSnapshot_WithACustomRoleIsOneCallOfFourUnits_P4(t *testing.T) {
+	t.Parallel()
+	w := metered(t)
+	custom := role.Role{ID: draw[id.Role](), Name: "custom", Permissions: permission.All, NodeID: w.root.Node(), Version: 1}
+	w.PutRole(custom)
+	names := w.names()
+	names.Role = custom.ID
+	w.meter.take()
+	s, err := w.Snapshot(t.Context(), string(w.key.ID), names)
+	require.NoError(t, err)
+	require.NotNil(t, s.Role)
+	require.Equal(t, custom.Permissions, s.Role.Permissions)
+	b := w.meter.take()
+	require.Equal(t, []string{"BatchGetItem"}, b.calls)
+	require.LessOrEqual(t, b.reads, 4.0)
+}
+
+func TestSnapshot_OfAColdEnvironmentIsTwoCallsAndTheSameUnits(t *testing.T) {
+	t.Parallel()
+	w := metered(t)
+	c, err := w.Credential(t.Context(), string(w.key.ID))
+	require.NoError(t, err)
+	_, err = w.Snapshot(t.Context(), "", c.Names)
+	require.NoError(t, err)
+	b := w.meter.take()
+	require.Equal(t, []string{"GetItem", "BatchGetItem"}, b.calls)
+	require.LessOrEqual(t, b.reads, 3.0)
+}
+
+func TestSnapshot_OfATokenIsAtMostThreeUnits(t *testing.T) {
+	t.Parallel()
+	w := metered(t)
+	c, err := w.Credential(t.Context(), string(w.token.ID))
+	require.NoError(t, err)
+	_, err = w.Snapshot(t.Context(), "", c.Names)
+	require.NoError(t, err)
+	require.LessOrEqual(t, w.meter.take().reads, 3.0)
+	_, err = w.Snapshot(t.Context(), string(w.token.ID), c.Names)
+	require.NoError(t, err)
+	b := w.meter.take()
+	require.Len(t, b.calls, 1)
+	require.LessOrEqual(t, b.reads, 3.0)
+}
+
+func TestCredential_OfAnUnknownIDIsOneCall(t *testing.T) {
+	t.Parallel()
+	w := metered(t)
+	c, err := w.Credential(t.Context(), string(draw[id.Key]()))
+	require.NoError(t, err)
+	require.Nil(t, c)
+	require.Len(t, w.meter.take().calls, 1)
+}
+
+func TestSource_WhileLockedIsOneMoreUnit_B2(t *testing.T) {
+	t.Parallel()
+	w := metered(t)
+	_, err := w.Source(t.Context(), string(w.account.ID), "192.0.2.7")
+	require.NoError(t, err)
+	b := w.meter.take()
+	require.Equal(t, []string{"GetItem"}, b.calls)
+	require.LessOrEqual(t, b.reads, 1.0)
+}
+
+// The first use of a minute writes the credential's item once: ceil(item/1 KiB) units, 1 for a typical one; the source, once a
+// day, one more. A new source is one transaction: 2 units a KiB of the credential, of the source, of the audit record and of
+// one row of it at each place above.
+func TestUse_CostsOneUnitAMinuteAndOneMoreADay_D3(t *testing.T) {
+	t.Parallel()
+	w := metered(t)
+	c, err := w.Credential(t.Context(), string(w.key.ID))
+	require.NoError(t, err)
+	owner, address := string(w.account.ID), "192.0.2.7"
+
+	first := record("key", c.ID, 2, c.Place)
+	w.meter.take()
+	require.NoError(t, w.Use(t.Context(), verify.Use{Credential: c, Owner: owner, At: now, Address: address, UserAgent: "curl/8", Event: &first}))
+	b := w.meter.take()
+	require.Equal(t, []string{"TransactWriteItems"}, b.calls)
+	require.Equal(t, 2.0*float64(1+1+recordUnits(t, w, first)+len(c.Place.Ancestors())), b.writes)
+
+	src, err := w.Source(t.Context(), owner, address)
+	require.NoError(t, err)
+	w.meter.take()
+	require.NoError(t, w.Use(t.Context(), verify.Use{Credential: c, Owner: owner, At: now.Add(time.Minute), Address: address, Source: src}))
+	b = w.meter.take()
+	require.Equal(t, []string{"UpdateItem"}, b.calls)
+	require.Equal(t, 1.0, b.writes)
+
+	require.NoError(t, w.Use(t.Context(), verify.Use{Credential: c, Owner: owner, At: now.Add(24 * time.Hour), Address: address, Source: src}))
+	b = w.meter.take()
+	require.Equal(t, []string{"UpdateItem", "UpdateItem"}, b.calls)
+	require.Equal(t, 2.0, b.writes)
+}
+
+// recordUnits is the size of an audit record in KiB, rounded up.
+func recordUnits(t *testing.T, w *tenant, e audit.Event) int {
+	t.Helper()
+	return int(math.Ceil(float64(itemSize(t, w, w.tables.Audit, string(e.ID), "event")) / 1024))
+}
+
+func TestCount_IsAtMostTwoUpdates_I2(t *testing.T) {
+	t.Parallel()
+	w := metered(t)
+	f := verify.Failure{Owner: string(w.account.ID), KeyID: string(w.key.ID), At: now, Policy: lock.Default}
+	for i, calls := range []int{2, 1, 1} {
+		c, err := w.Count(t.Context(), f)
+		require.NoError(t, err)
+		require.Equal(t, i+1, c.Failures)
+		b := w.meter.take()
+		require.Len(t, b.calls, calls)
+		require.LessOrEqual(t, b.writes, float64(calls)) // a failed condition costs a unit, too; its answer does not say so
+	}
+}
+
+func TestRevokeAndRotateAll_OfAThousandKeysIsOneTransactionEach_S4(t *testing.T) {
+	t.Parallel()
+	w := metered(t)
+	w.issueMany(999)
+	a, err := w.Account(t.Context(), w.account.ID)
+	require.NoError(t, err)
+	require.Equal(t, 1_000, a.KeyCount)
+	live, err := w.LiveKeys(t.Context(), a, now)
+	require.NoError(t, err)
+	require.Len(t, live, 1_000)
+
+	// Rotate all: the epoch moves, one key is new.
+	w.meter.take()
+	k := w.newKey("the new one")
+	k.IssueEpoch = a.IssueEpoch + 1
+	n := a
+	n.EventSeq++
+	rotated := setOf(record("service_account", string(a.ID), n.EventSeq, a.Place),
+		serviceaccount.Update{Old: a, New: &n, SameKeys: true, KeysChanged: true, KeyCount: 1, EndKeys: &serviceaccount.Ended{At: now, By: "emp_1", Reason: apikey.ReasonSuperseded}},
+		apikey.Create{Key: k})
+	w.commit(rotated)
+	b := w.meter.take()
+	require.Equal(t, []string{"TransactWriteItems"}, b.calls)
+	t.Logf("rotate-all of 1,000 keys: %v write units", b.writes)
+	a, err = w.Account(t.Context(), w.account.ID)
+	require.NoError(t, err)
+	live, err = w.LiveKeys(t.Context(), a, now)
+	require.NoError(t, err)
+	require.Len(t, live, 1)
+
+	// Revoke: the status moves.
+	w.meter.take()
+	n = a
+	n.Status, n.Version, n.EventSeq = serviceaccount.Revoked, a.Version+1, a.EventSeq+1
+	w.commit(setOf(record("service_account", string(a.ID), n.EventSeq, a.Place),
+		serviceaccount.Update{Old: a, New: &n, KeysChanged: true, EndKeys: &serviceaccount.Ended{At: now, By: "emp_1", Reason: apikey.ReasonCessation}}))
+	b = w.meter.take()
+	require.Equal(t, []string{"TransactWriteItems"}, b.calls)
+	t.Logf("revoke of an account: %v write units", b.writes)
+	s, err := w.Snapshot(t.Context(), string(k.ID), w.names())
+	require.NoError(t, err)
+	require.False(t, s.Principal.Active)
+}
+
+func TestKey_StaysUnderOneReadUnitWithEightyScopes(t *testing.T) {
+	t.Parallel()
+	w := metered(t)
+	require.Less(t, itemSize(t, w, w.tables.Identity, string(w.key.ID), "key"), 1024, "a typical key")
+	longest := w.newKey(strings.Repeat("ä", 100))
+	longest.Scopes = permission.All
+	size := itemSizeOf(t, longest)
+	words := 0
+	for _, p := range permission.All.List() {
+		words += len(p) + 1
+	}
+	require.Less(t, size-words+80*41, 4096, "80 scopes of 40 characters")
+	require.Less(t, size, 4096, fmt.Sprintf("every scope of the catalogue: %d bytes", words))
+}

@@ -1,0 +1,235 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/rekey-dev/rekey/pkg/accesstoken"
+	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/change"
+	"github.com/rekey-dev/rekey/pkg/company"
+	"github.com/rekey-dev/rekey/pkg/employee"
+	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/msp"
+	"github.com/rekey-dev/rekey/pkg/node"
+	"github.com/rekey-dev/rekey/pkg/role"
+	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+)
+
+// Commit carries out a Set in one transaction: all of it or nothing, once.
+func (s *Store) Commit(ctx context.Context, set change.Set) (err error) {
+	defer wrap(&err, "Store.Commit(%s)", set.Operation)
+	if err := set.Check(); err != nil {
+		return err
+	}
+	t, err := s.transaction(set)
+	if err != nil {
+		return err
+	}
+	err = s.transact(ctx, t)
+	var l *lost
+	if !errors.As(err, &l) {
+		return err
+	}
+	if set.Idempotency != nil {
+		// An equal call may have won, whichever condition failed first.
+		winner, err := s.Idempotency(ctx, set.Idempotency.Scope, set.At)
+		if err != nil {
+			return err
+		}
+		if winner != nil {
+			return &change.Repeated{Winner: *winner}
+		}
+	}
+	failed := t.actions[l.failed[0]]
+	return &change.Lost{Write: failed.write, Reason: fmt.Sprintf("%s (%s)", failed.reason, failed.key.pk)}
+}
+
+// transaction lays a Set out as actions: its writes, the counters that they move, its records, its idempotency record.
+func (s *Store) transaction(set change.Set) (transaction, error) {
+	b := builder{store: s, uses: make(map[string]*useChange)}
+	for _, w := range set.Writes {
+		if err := b.add(w); err != nil {
+			return transaction{}, err
+		}
+	}
+	b.addUses()
+	for _, e := range set.Events {
+		records, err := s.recordEvent(e)
+		if err != nil {
+			return transaction{}, err
+		}
+		b.actions = append(b.actions, records...)
+	}
+	if r := set.Idempotency; r != nil {
+		b.actions = append(b.actions, s.idempotencyAction(*r, set.At))
+	}
+	return transaction{actions: b.actions, proof: set.Events[0]}, nil
+}
+
+// builder collects the actions of a Set.
+type builder struct {
+	store   *Store
+	actions []action
+	uses    map[string]*useChange
+}
+
+func (b *builder) put(a action) { b.actions = append(b.actions, a) }
+
+// add lays out one write.
+func (b *builder) add(w change.Write) error {
+	switch w := w.(type) {
+	case msp.Create:
+		b.put(create(b.store.tables.Directory, mspKey(), encodeMSP(w.MSP), w, "there is a provider already"))
+	case node.Create:
+		b.createNode(w)
+	case company.Create:
+		b.createCompany(w)
+	case employee.Create:
+		b.createEmployee(w)
+	case accesstoken.Create:
+		b.put(create(b.store.tables.Identity, tokenKey(w.Token.ID), encodeToken(w.Token), w, "the ID is taken"))
+	case accesstoken.Revoke:
+		b.revokeToken(w)
+	case serviceaccount.Create:
+		b.createAccount(w)
+	case serviceaccount.Update:
+		b.updateAccount(w)
+	case apikey.Create:
+		b.createKey(w)
+	case apikey.Update:
+		b.updateKey(w)
+	default:
+		return fmt.Errorf("no such write: %T", w)
+	}
+	return nil
+}
+
+func (b *builder) createNode(w node.Create) {
+	n, t := w.Node, b.store.tables
+	b.put(create(t.Directory, nodeKey(n.ID), encodeNode(n), w, "the ID is taken"))
+	b.newUse(string(n.ID), w)
+	if n.ParentID != "" {
+		b.moveRows(w, nil, []row{nameRow(nounNodes, string(n.ParentID), b.store.fold(n.Name), string(n.ID))})
+		b.moveUses(w, nil, []use{{holder: string(n.ParentID), counter: attrChildren}})
+	}
+}
+
+func (b *builder) createCompany(w company.Create) {
+	c, t := w.Company, b.store.tables
+	parent := string(c.Place.Node())
+	b.put(create(t.Identity, companyKey(c.ID), encodeCompany(c), w, "the ID is taken"))
+	b.newUse(string(c.ID), w)
+	b.moveRows(w, nil, []row{nameRow(nounCompanies, parent, b.store.fold(c.Name), string(c.ID))})
+	b.moveUses(w, nil, []use{{holder: parent, counter: attrCompanies}})
+}
+
+func (b *builder) createEmployee(w employee.Create) {
+	e, t := w.Employee, b.store.tables
+	at := emailKey(b.store.fold(e.Email))
+	address := newItem(at, typeEmail)
+	address.string(attrID, string(e.ID))
+	b.put(create(t.Identity, employeeKey(e.ID), encodeEmployee(e), w, "the ID is taken"))
+	b.put(create(t.Identity, at, address, w, "another employee has the address"))
+	b.moveUses(w, nil, append(assignment(e.RoleID), use{holder: string(e.Place.Node()), counter: attrEmployees}))
+}
+
+func (b *builder) revokeToken(w accesstoken.Revoke) {
+	a := action{table: b.store.tables.Identity, key: tokenKey(w.Old.ID), write: w, reason: "the token has changed"}
+	e := &a.expr
+	e.require(e.exists(attrPK))
+	e.require(e.isInt(attrVersion, w.Old.Version))
+	e.require(e.isInt(attrEventSeq, w.Old.EventSeq))
+	e.setTime(attrRevokedAt, w.At)
+	e.setInt(attrVersion, w.Old.Version+1)
+	e.setInt(attrEventSeq, w.Old.EventSeq+1)
+	b.put(a)
+}
+
+// moveRows deletes the rows that are no longer right and puts those that are new.
+func (b *builder) moveRows(w change.Write, old, new []row) {
+	table := b.store.tables.Directory
+	for _, r := range old {
+		if !slices.Contains(new, r) {
+			b.put(action{table: table, key: r.key, delete: true, write: w})
+		}
+	}
+	for _, r := range new {
+		if !slices.Contains(old, r) {
+			b.put(create(table, r.key, r.item(), w, r.taken))
+		}
+	}
+}
+
+// use is what an object counts for at a holder: a node, a company or a custom role.
+type use struct{ holder, counter string }
+
+// assignment is the use of a custom role; nothing counts the built-in ones.
+func assignment(r id.Role) []use {
+	if role.IsBuiltIn(r) {
+		return nil
+	}
+	return []use{{holder: string(r), counter: attrAssignments}}
+}
+
+// useChange is what one transaction does to a holder's counters.
+type useChange struct {
+	created bool
+	deltas  map[string]int64
+	write   change.Write
+}
+
+func (b *builder) useOf(holder string, w change.Write) *useChange {
+	u := b.uses[holder]
+	if u == nil {
+		u = &useChange{deltas: make(map[string]int64), write: w}
+		b.uses[holder] = u
+	}
+	return u
+}
+
+// newUse makes the counters of a holder that the transaction creates.
+func (b *builder) newUse(holder string, w change.Write) { b.useOf(holder, w).created = true }
+
+// moveUses takes what an object counted for and adds what it counts for now.
+func (b *builder) moveUses(w change.Write, old, new []use) {
+	for _, u := range old {
+		if !slices.Contains(new, u) {
+			b.useOf(u.holder, w).deltas[u.counter]--
+		}
+	}
+	for _, u := range new {
+		if !slices.Contains(old, u) {
+			b.useOf(u.holder, w).deltas[u.counter]++
+		}
+	}
+}
+
+// addUses lays out the changes of counters, one action a holder: set-up puts its owner at the node that it creates.
+func (b *builder) addUses() {
+	table := b.store.tables.Directory
+	for _, holder := range slices.Sorted(maps.Keys(b.uses)) {
+		u := b.uses[holder]
+		if u.created {
+			it := newItem(useKey(holder), typeUse)
+			for counter, n := range u.deltas {
+				it.int(counter, n)
+			}
+			b.put(create(table, useKey(holder), it, u.write, "the ID is taken"))
+			continue
+		}
+		a := action{table: table, key: useKey(holder), write: u.write, reason: "there is no such place or role"}
+		a.expr.require(a.expr.exists(attrPK))
+		for _, counter := range slices.Sorted(maps.Keys(u.deltas)) {
+			if n := u.deltas[counter]; n != 0 {
+				a.expr.add(counter, n)
+			}
+		}
+		if len(a.expr.adds) > 0 {
+			b.put(a)
+		}
+	}
+}

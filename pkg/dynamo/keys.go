@@ -1,0 +1,95 @@
+package dynamo
+
+import (
+	"encoding/hex"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/listing"
+)
+
+// key is a primary key.
+type key struct{ pk, sk string }
+
+// Prefixes of sort keys that are queried.
+const (
+	prefixKeyRow = "key#"
+	prefixEpoch  = "epoch#"
+	prefixSource = "source#"
+	prefixSeen   = "seen#"
+)
+
+// Nouns of name reservations that are no listing.Noun.
+const (
+	nounNodes     listing.Noun = "nodes"
+	nounCompanies listing.Noun = "companies"
+)
+
+func keyKey(k id.Key) key                  { return key{string(k), "key"} }
+func tokenKey(t id.PAT) key                { return key{string(t), "token"} }
+func accountKey(a id.ServiceAccount) key   { return key{string(a), "account"} }
+func employeeKey(e id.Employee) key        { return key{string(e), "employee"} }
+func companyKey(c id.Company) key          { return key{string(c), "company"} }
+func roleKey(r id.Role) key                { return key{string(r), "role"} }
+func emailKey(folded string) key           { return key{"email#" + folded, "email"} }
+func retiredKey(cred string, m []byte) key { return key{cred, "retired#" + hex.EncodeToString(m)} }
+func sightingKey(cred, address string) key { return key{cred, prefixSeen + address} }
+func sourceKey(owner, address string) key  { return key{owner, prefixSource + address} }
+
+func keyRowKey(a id.ServiceAccount, created time.Time, k id.Key) key {
+	return key{string(a), prefixKeyRow + keyRowPosition(created, k)}
+}
+
+// keyRowPosition sorts an account's keys by their birth.
+func keyRowPosition(created time.Time, k id.Key) string { return timeText(created) + "#" + string(k) }
+
+func epochKey(a id.ServiceAccount, epoch int64) key {
+	return key{string(a), prefixEpoch + digits(epoch, 10)}
+}
+
+func mspKey() key                { return key{"msp", "msp"} }
+func nodeKey(n id.Node) key      { return key{string(n), "node"} }
+func useKey(holder string) key   { return key{holder, "use"} }
+func eventKey(e id.Event) key    { return key{string(e), "event"} }
+func idemKey(scope string) key   { return key{"idem#" + scope, "idem"} }
+func warmKey() key               { return key{"warm", "warm"} }
+func eventRowPK(p string) string { return "at#" + p }
+
+func nameKey(noun listing.Noun, place, folded string) key {
+	return key{"name#" + string(noun) + "#" + place, folded}
+}
+
+func rowPK(noun listing.Noun, place string) string { return "list#" + string(noun) + "#" + place }
+
+// rowKey sorts a place's objects by folded name, then ID. No name holds U+0000, so a name sorts before its extensions.
+func rowKey(noun listing.Noun, place, folded, object string) key {
+	return key{rowPK(noun, place), folded + "\x00" + object}
+}
+
+func expiryRowKey(place string, expires time.Time, k id.Key) key {
+	return key{rowPK("keys_by_expiry", place), timeText(expires) + "#" + string(k)}
+}
+
+func eventRowKey(place string, at time.Time, e id.Event) key {
+	return key{eventRowPK(place), timeText(at) + "#" + string(e)}
+}
+
+// afterHash returns what stands behind the last "#" of a sort key.
+func afterHash(sk string) string { return sk[strings.LastIndexByte(sk, '#')+1:] }
+
+// afterNUL returns what stands behind the last U+0000 of a sort key.
+func afterNUL(sk string) string { return sk[strings.LastIndexByte(sk, 0)+1:] }
+
+// timeText is a time in milliseconds with as many digits as sort right until the year 2286.
+func timeText(t time.Time) string { return digits(max(t.UnixMilli(), 0), 13) }
+
+// digits writes a number that is not negative with leading zeros.
+func digits(n int64, width int) string {
+	s := strconv.FormatInt(n, 10)
+	if len(s) >= width {
+		return s
+	}
+	return strings.Repeat("0", width-len(s)) + s
+}

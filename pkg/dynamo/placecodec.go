@@ -1,0 +1,115 @@
+package dynamo
+
+import (
+	"github.com/rekey-dev/rekey/pkg/accesstoken"
+	"github.com/rekey-dev/rekey/pkg/company"
+	"github.com/rekey-dev/rekey/pkg/employee"
+	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/msp"
+	"github.com/rekey-dev/rekey/pkg/node"
+)
+
+func encodeMSP(m msp.MSP) item {
+	it := newItem(mspKey(), typeMSP)
+	it.string(attrMSP, string(m.ID))
+	it.string(attrName, m.Name)
+	it.string(attrRootNode, string(m.RootNode))
+	it.time(attrCreatedAt, m.CreatedAt)
+	it.int(attrVersion, m.Version)
+	it.int(attrEventSeq, m.EventSeq)
+	return it
+}
+
+func decodeMSP(it item) (msp.MSP, error) {
+	r := reader{it: it}
+	return msp.MSP{ID: id.MSP(r.string(attrMSP)), Name: r.string(attrName), RootNode: id.Node(r.string(attrRootNode)),
+		CreatedAt: r.time(attrCreatedAt), Version: r.int(attrVersion), EventSeq: r.int(attrEventSeq)}, r.err
+}
+
+func encodeNode(n node.Node) item {
+	it := newItem(nodeKey(n.ID), typeNode)
+	it.string(attrParent, string(n.ParentID))
+	it.string(attrName, n.Name)
+	it.place(n.Place)
+	it.time(attrCreatedAt, n.CreatedAt)
+	it.time(attrUpdatedAt, n.UpdatedAt)
+	it.int(attrVersion, n.Version)
+	it.int(attrEventSeq, n.EventSeq)
+	return it
+}
+
+func decodeNode(it item) (node.Node, error) {
+	r := reader{it: it}
+	return node.Node{ID: id.Node(r.string(attrPK)), ParentID: id.Node(r.string(attrParent)), Name: r.string(attrName), Place: r.place(),
+		CreatedAt: r.time(attrCreatedAt), UpdatedAt: r.time(attrUpdatedAt), Version: r.int(attrVersion), EventSeq: r.int(attrEventSeq)}, r.err
+}
+
+func encodeCompany(c company.Company) item {
+	it := newItem(companyKey(c.ID), typeCompany)
+	it.string(attrName, c.Name)
+	it.place(c.Place)
+	it.string(attrStatus, string(c.Status))
+	it.time(attrCreatedAt, c.CreatedAt)
+	it.time(attrUpdatedAt, c.UpdatedAt)
+	it.int(attrVersion, c.Version)
+	it.int(attrEventSeq, c.EventSeq)
+	return it
+}
+
+func decodeCompany(it item) (company.Company, error) {
+	r := reader{it: it}
+	return company.Company{ID: id.Company(r.string(attrPK)), Name: r.string(attrName), Place: r.place(),
+		Status: company.Status(r.string(attrStatus)), CreatedAt: r.time(attrCreatedAt), UpdatedAt: r.time(attrUpdatedAt),
+		Version: r.int(attrVersion), EventSeq: r.int(attrEventSeq)}, r.err
+}
+
+func encodeEmployee(e employee.Employee) item {
+	it := newItem(employeeKey(e.ID), typeEmployee)
+	it.string(attrEmail, e.Email)
+	it.string(attrFirstName, e.FirstName)
+	it.string(attrLastName, e.LastName)
+	it.place(e.Place)
+	it.string(attrRoleID, string(e.RoleID))
+	it.string(attrStatus, string(e.Status))
+	it.time(attrCreatedAt, e.CreatedAt)
+	it.time(attrUpdatedAt, e.UpdatedAt)
+	it.int(attrVersion, e.Version)
+	it.int(attrEventSeq, e.EventSeq)
+	return it
+}
+
+func decodeEmployee(it item) (employee.Employee, error) {
+	r := reader{it: it}
+	return employee.Employee{ID: id.Employee(r.string(attrPK)), Email: r.string(attrEmail), FirstName: r.string(attrFirstName),
+		LastName: r.string(attrLastName), Place: r.place(), RoleID: id.Role(r.string(attrRoleID)),
+		Status: employee.Status(r.string(attrStatus)), CreatedAt: r.time(attrCreatedAt), UpdatedAt: r.time(attrUpdatedAt),
+		Version: r.int(attrVersion), EventSeq: r.int(attrEventSeq)}, r.err
+}
+
+func encodeToken(t accesstoken.Token) item {
+	it := newItem(tokenKey(t.ID), typeToken)
+	it.string(attrEmployee, string(t.EmployeeID))
+	it.place(t.Place)
+	it.string(attrName, t.Name)
+	it.string(attrScopes, t.Scopes.String())
+	it.int(attrGeneration, t.Generation)
+	it.bytes(attrMAC, t.MAC)
+	it.string(attrPepper, t.PepperVersion)
+	it.time(attrExpiresAt, t.ExpiresAt)
+	it.time(attrRevokedAt, t.RevokedAt)
+	it.time(attrLastUsedAt, t.LastUsedAt)
+	it.int(attrUsedGen, t.UsedGen)
+	it.time(attrCreatedAt, t.CreatedAt)
+	it.int(attrVersion, t.Version)
+	it.int(attrEventSeq, t.EventSeq)
+	return it
+}
+
+func decodeToken(it item) (accesstoken.Token, error) {
+	r := reader{it: it}
+	return accesstoken.Token{ID: id.PAT(r.string(attrPK)), EmployeeID: id.Employee(r.string(attrEmployee)), Place: r.place(),
+		Name: r.string(attrName), Scopes: r.permissions(attrScopes), Generation: r.int(attrGeneration), MAC: r.bytes(attrMAC),
+		PepperVersion: r.string(attrPepper), ExpiresAt: r.time(attrExpiresAt), RevokedAt: r.time(attrRevokedAt),
+		LastUsedAt: r.time(attrLastUsedAt), UsedGen: r.int(attrUsedGen), CreatedAt: r.time(attrCreatedAt),
+		Version: r.int(attrVersion), EventSeq: r.int(attrEventSeq)}, r.err
+}

@@ -1,0 +1,139 @@
+package dynamo
+
+import (
+	"context"
+
+	"github.com/rekey-dev/rekey/pkg/accesstoken"
+	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/company"
+	"github.com/rekey-dev/rekey/pkg/employee"
+	"github.com/rekey-dev/rekey/pkg/fault"
+	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/msp"
+	"github.com/rekey-dev/rekey/pkg/node"
+	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+)
+
+// one reads one object; a fault of kind not_found when it is not there.
+func one[T any](ctx context.Context, s *Store, table string, k key, what string, decode func(item) (T, error)) (T, error) {
+	var zero T
+	it, err := s.getItem(ctx, table, k)
+	if err != nil {
+		return zero, err
+	}
+	if it == nil {
+		return zero, fault.Missing(what)
+	}
+	return decode(it)
+}
+
+// MSP reads the provider.
+func (s *Store) MSP(ctx context.Context) (_ msp.MSP, err error) {
+	defer wrap(&err, "Store.MSP()")
+	return one(ctx, s, s.tables.Directory, mspKey(), "provider", decodeMSP)
+}
+
+// Node reads a node.
+func (s *Store) Node(ctx context.Context, n id.Node) (_ node.Node, err error) {
+	defer wrap(&err, "Store.Node(%s)", n)
+	return one(ctx, s, s.tables.Directory, nodeKey(n), "node", decodeNode)
+}
+
+// Company reads a company.
+func (s *Store) Company(ctx context.Context, c id.Company) (_ company.Company, err error) {
+	defer wrap(&err, "Store.Company(%s)", c)
+	return one(ctx, s, s.tables.Identity, companyKey(c), "company", decodeCompany)
+}
+
+// Employee reads an employee.
+func (s *Store) Employee(ctx context.Context, e id.Employee) (_ employee.Employee, err error) {
+	defer wrap(&err, "Store.Employee(%s)", e)
+	return one(ctx, s, s.tables.Identity, employeeKey(e), "employee", decodeEmployee)
+}
+
+// EmployeeByEmail reads the employee with an address: two calls.
+func (s *Store) EmployeeByEmail(ctx context.Context, email string) (_ employee.Employee, err error) {
+	defer wrap(&err, "Store.EmployeeByEmail()")
+	holder, err := one(ctx, s, s.tables.Identity, emailKey(s.fold(email)), "employee", func(it item) (id.Employee, error) {
+		r := reader{it: it}
+		return id.Employee(r.string(attrID)), r.err
+	})
+	if err != nil {
+		return employee.Employee{}, err
+	}
+	return one(ctx, s, s.tables.Identity, employeeKey(holder), "employee", decodeEmployee)
+}
+
+// Token reads a personal access token.
+func (s *Store) Token(ctx context.Context, t id.PAT) (_ accesstoken.Token, err error) {
+	defer wrap(&err, "Store.Token(%s)", t)
+	return one(ctx, s, s.tables.Identity, tokenKey(t), "personal access token", decodeToken)
+}
+
+// Account reads an account, a deleted one too.
+func (s *Store) Account(ctx context.Context, a id.ServiceAccount) (_ serviceaccount.Account, err error) {
+	defer wrap(&err, "Store.Account(%s)", a)
+	return one(ctx, s, s.tables.Identity, accountKey(a), "service account", decodeAccount)
+}
+
+// Accounts reads those that are there, 100 a call.
+func (s *Store) Accounts(ctx context.Context, ids []id.ServiceAccount) (_ []serviceaccount.Account, err error) {
+	defer wrap(&err, "Store.Accounts(%d)", len(ids))
+	return many(ctx, s, s.tables.Identity, unique(ids, accountKey), decodeAccount)
+}
+
+// Key reads a key.
+func (s *Store) Key(ctx context.Context, k id.Key) (_ apikey.Key, err error) {
+	defer wrap(&err, "Store.Key(%s)", k)
+	return one(ctx, s, s.tables.Identity, keyKey(k), "key", decodeKey)
+}
+
+// Keys reads those that are there, 100 a call.
+func (s *Store) Keys(ctx context.Context, ids []id.Key) (_ []apikey.Key, err error) {
+	defer wrap(&err, "Store.Keys(%d)", len(ids))
+	return many(ctx, s, s.tables.Identity, unique(ids, keyKey), decodeKey)
+}
+
+// AuditEvent reads an audit record.
+func (s *Store) AuditEvent(ctx context.Context, e id.Event) (_ audit.Event, err error) {
+	defer wrap(&err, "Store.AuditEvent(%s)", e)
+	return one(ctx, s, s.tables.Audit, eventKey(e), "audit event", decodeEvent)
+}
+
+// many reads any number of objects, in any order, and leaves out those that are not there.
+func many[T any](ctx context.Context, s *Store, table string, keys []key, decode func(item) (T, error)) ([]T, error) {
+	out := make([]T, 0, len(keys))
+	for len(keys) > 0 {
+		n := min(len(keys), batchLimit)
+		items, err := s.batchGet(ctx, table, keys[:n], batchRetries)
+		if err != nil {
+			return nil, err
+		}
+		for _, it := range items {
+			v, err := decode(it)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, v)
+		}
+		keys = keys[n:]
+	}
+	return out, nil
+}
+
+// batchRetries is how often what is left of a batch is asked for again, outside of verdicts.
+const batchRetries = 5
+
+// unique returns the keys of IDs without repetitions, which DynamoDB refuses.
+func unique[T ~string](ids []T, build func(T) key) []key {
+	seen := make(map[T]bool, len(ids))
+	keys := make([]key, 0, len(ids))
+	for _, i := range ids {
+		if !seen[i] {
+			seen[i] = true
+			keys = append(keys, build(i))
+		}
+	}
+	return keys
+}

@@ -1,0 +1,226 @@
+package dynamo
+
+// # Tables
+//
+// Each has the partition key pk and the sort key sk, both strings, and no index. Identity and Transient have the TTL
+// attribute ttl, in seconds; it reclaims storage and decides nothing. Every item has a type. Times are integers in
+// milliseconds since 1970; an attribute that would be zero or empty is left out.
+//
+// # Items
+//
+//	table     type             pk                  sk                     ttl  bytes    written by                       read by
+//	Identity  key              key_…               key                    -    < 4,096  keys, authorizer (use, remac)    authorizer, keystatus, keys
+//	Identity  retired          key_… pat_…         retired#<MAC, hex>     -    < 300    keys (regenerate)                authorizer, keystatus (after a mismatch)
+//	Identity  sighting         key_… pat_…         seen#<address>         -    < 500    authorizer, keystatus            the same, keys
+//	Identity  service_account  sa_…                account                -    < 4,096  serviceaccounts, keys,           authorizer, keystatus, keys,
+//	                                                                                    authorizer (lock)                serviceaccounts
+//	Identity  key_row          sa_…                key#<created>#<key_…>  -    < 600    keys                             serviceaccounts, keys
+//	Identity  epoch_end        sa_…                epoch#<epoch, 10>      -    < 400    serviceaccounts                  serviceaccounts, keys
+//	Identity  source           sa_… pat_…          source#<address>       yes  < 600    authorizer, keystatus            the same, serviceaccounts
+//	Identity  employee         emp_…               employee               -    < 2,048  setup                            authorizer, me, keys
+//	Identity  email            email#<folded>      email                  -    < 700    setup                            setup
+//	Identity  token            pat_…               token                  -    < 4,096  setup, authorizer (use, lock)    authorizer, keystatus
+//	Identity  company          co_…                company                -    < 1,024  company.Create                   authorizer, serviceaccounts
+//	Identity  role             role_…              role                   -    < 4,096  (custom roles come later)        authorizer, roles
+//	Directory msp              msp                 msp                    -    < 700    setup                            setup, me
+//	Directory node             node_…              node                   -    < 1,500  setup                            serviceaccounts, keys, auditevents
+//	Directory use              node_… co_… role_…  use                    -    < 300    with every create and delete     (conditions only)
+//	Directory name             name#<noun>#<place> <folded name>          -    < 700    with every create and rename     (conditions only)
+//	Directory row              list#<noun>#<place> <folded>\x00<ID>       -    < 700    with every create and rename     serviceaccounts, keys
+//	Directory expiry_row       list#keys_by_       <expires_at>#<key_…>   -    < 300    with every change of expires_at  (rotation)
+//	                           expiry#<place>
+//	Audit     event            evt_…               event                  -    < 8,192  everything that changes state    auditevents, dispatcher (stream)
+//	Audit     event_row        at#<place>          <at>#<evt_…>           -    < 700    the same                         auditevents
+//	Transient idempotency      idem#<scope>        idem                   yes  < 65,536 serviceaccounts, keys, setup     the same
+//
+// An object is listed once at each place that covers it (at most 8 nodes and a company), so a subtree is one query.
+// A use item is created with its node, company or custom role, and is what "there is such a place" is conditional on.
+//
+// # Access patterns
+//
+//	 1  a credential by its ID                               Verifier.Credential    GetItem
+//	 2  all that one verdict depends on                      Verifier.Snapshot      BatchGetItem of 1 to 4
+//	 3  a custom role                                        Verifier.CustomRole    GetItem
+//	 4  was this digest ever one of the credential's         Verifier.Retired       GetItem, BatchGetItem for several
+//	 5  a source under an account or token                   Verifier.Source        GetItem
+//	 6  count a wrong secret                                 Verifier.Count         1 to 3 UpdateItem
+//	 7  announce a lock                                      Verifier.Announce      TransactWriteItems
+//	 8  remember a use, and its source                       Verifier.Use           1 or 2 UpdateItem, or TransactWriteItems
+//	 9  a retired secret's sender, read and remembered       Verifier.Sighting, See GetItem; UpdateItem or TransactWriteItems
+//	10  record a refusal                                     Verifier.Deny          TransactWriteItems
+//	11  change something                                     Store.Commit           TransactWriteItems
+//	12  the answer to an earlier equal call                  Store.Idempotency      GetItem
+//	13  the provider, a node, a company                      Store.MSP, Node, Company
+//	14  an employee, by ID or by address; a token            Store.Employee, EmployeeByEmail, Token
+//	15  an account, or up to 500 of a page                   Store.Account, Accounts
+//	16  a key, or up to 500 of a page                        Store.Key, Keys
+//	17  an account's keys, newest first                      Store.AccountKeys      Query
+//	18  an account's live keys                               Store.LiveKeys         Query
+//	19  when and why an account's issue epochs ended         Store.EpochEnds        Query
+//	20  who fails against an account or token                Store.Sources          Query
+//	21  who still sends a retired secret                     Store.Sightings        Query
+//	22  the accounts or keys of a subtree, by name or prefix Store.List             Query
+//	23  the audit records of a subtree, by time and filter   Store.AuditEvents      Query, BatchGetItem
+//	24  an audit record by its ID                            Store.AuditEvent       GetItem
+//	25  keep the answer to a call that changed nothing       Store.Remember         TransactWriteItems
+//	26  an audit record as the stream delivers it            EventOfImage           (no call)
+//	27  how many digests each pepper has (a tool)            CountPepperUse         Scan, paced
+
+// Tables are the physical names. A function gets only those that it uses; the others may be empty.
+type Tables struct {
+	Identity  string
+	Directory string
+	Audit     string
+	Transient string
+}
+
+// Attributes of every table.
+const (
+	attrPK   = "pk"
+	attrSK   = "sk"
+	attrType = "type"
+	attrTTL  = "ttl"
+)
+
+// Values of type.
+const (
+	typeKey         = "key"
+	typeRetired     = "retired"
+	typeSighting    = "sighting"
+	typeAccount     = "service_account"
+	typeKeyRow      = "key_row"
+	typeEpochEnd    = "epoch_end"
+	typeSource      = "source"
+	typeEmployee    = "employee"
+	typeEmail       = "email"
+	typeToken       = "token"
+	typeCompany     = "company"
+	typeRole        = "role"
+	typeMSP         = "msp"
+	typeNode        = "node"
+	typeUse         = "use"
+	typeName        = "name"
+	typeRow         = "row"
+	typeExpiryRow   = "expiry_row"
+	typeEvent       = "event"
+	typeEventRow    = "event_row"
+	typeIdempotency = "idempotency"
+)
+
+// Attributes of what people name and administer. Version is the ETag; event_seq counts the audit records on the object.
+const (
+	attrName          = "name"
+	attrDescription   = "description"
+	attrStatus        = "status"
+	attrNodePath      = "node_path" // IDs of the nodes from the root, joined with "/"
+	attrCompany       = "company"
+	attrRoleID        = "role_id"
+	attrContacts      = "contacts"
+	attrExternalID    = "external_id"
+	attrTags          = "tags"
+	attrCreatedBy     = "created_by"
+	attrCreatedByName = "created_by_name"
+	attrCreatedAt     = "created_at"
+	attrUpdatedAt     = "updated_at"
+	attrVersion       = "version"
+	attrEventSeq      = "event_seq"
+	attrParent        = "parent"
+	attrRootNode      = "root_node"
+	attrMSP           = "msp_id"
+	attrEmail         = "email"
+	attrFirstName     = "first_name"
+	attrLastName      = "last_name"
+	attrEmployee      = "employee_id"
+	attrPermissions   = "perms"       // a role's, blank-separated
+	attrOwnAccount    = "perms_own"   // the part that reaches only the holder's own account
+	attrAssignableTo  = "assignables" // blank-separated
+)
+
+// Attributes of credentials.
+const (
+	attrKind       = "kind" // the letter of token.Kind
+	attrAccount    = "account"
+	attrScopes     = "scopes" // blank-separated
+	attrRoleHint   = "role_hint"
+	attrGeneration = "generation"
+	attrIssueEpoch = "issue_epoch"
+	attrMAC        = "mac"    // 32 bytes
+	attrPepper     = "pepper" // version of the pepper under the MAC
+	attrOff        = "is_off"
+	attrEndedAt    = "ended_at"
+	attrEndedBy    = "ended_by"
+	attrEndReason  = "end_reason"
+	attrExpiresAt  = "expires_at"
+	attrNoticeFrom = "notice_from"
+	attrRevokedAt  = "revoked_at"
+	attrRetiredAt  = "retired_at"
+)
+
+// Attributes that requests change and administrators do not: no administrative update sets them.
+const (
+	attrLastUsedAt      = "last_used_at" // of the first request in its minute
+	attrUsedGen         = "used_gen"
+	attrKeysVersion     = "keys_version"
+	attrKeyCount        = "key_count"
+	attrLockEpoch       = "lock_epoch"
+	attrFailures        = "failures"
+	attrThreshold       = "threshold"
+	attrWindowEnds      = "window_ends"
+	attrLockEnds        = "lock_ends"
+	attrLastFailure     = "last_failure"
+	attrAnnounced       = "announced"
+	attrAuthenticatedAt = "authenticated_at"
+	attrUserAgent       = "user_agent"
+	attrKeyID           = "key_id"
+	attrLastAt          = "last_at"
+	attrSeenCount       = "seen_count"
+	attrRecordedAt      = "recorded_at"
+	attrRetiredSeenAt   = "retired_seen_at"
+)
+
+// Counters of a use item.
+const (
+	attrServiceAccounts = "service_accounts"
+	attrCompanies       = "companies"
+	attrEmployees       = "employees"
+	attrChildren        = "children"
+	attrAssignments     = "assignments"
+)
+
+// Attributes of rows.
+const (
+	attrID    = "id"    // of what is listed, or of what holds a name or an address
+	attrPlace = "place" // the ID of the object's own place
+)
+
+// Attributes of audit records and their rows.
+const (
+	attrSeq            = "seq"
+	attrAt             = "at"
+	attrAction         = "action"
+	attrActorType      = "actor_type"
+	attrActorID        = "actor_id"
+	attrActorName      = "actor_name"
+	attrActorKey       = "actor_key"
+	attrActorPrefix    = "actor_key_prefix"
+	attrAssumedCompany = "assumed_company"
+	attrTargetType     = "target_type"
+	attrTargetID       = "target_id"
+	attrTargetName     = "target_name"
+	attrSourceIP       = "source_ip"
+	attrRequestID      = "request_id"
+	attrOutcome        = "outcome"
+	attrDetails        = "details" // a JSON object
+	attrOperation      = "operation"
+)
+
+// Attributes of idempotency records.
+const (
+	attrFingerprint = "fingerprint"
+	attrHTTPStatus  = "http_status"
+	attrETag        = "etag"
+	attrBody        = "body"
+	attrPublic      = "public"
+	attrSalt        = "salt"
+	attrKeyVersion  = "key_version"
+)

@@ -1,0 +1,107 @@
+package dynamo
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/company"
+	"github.com/rekey-dev/rekey/pkg/employee"
+	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/lock"
+	"github.com/rekey-dev/rekey/pkg/role"
+	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+	"github.com/rekey-dev/rekey/pkg/token"
+	"github.com/rekey-dev/rekey/pkg/verify"
+)
+
+// verdictCredential decodes a key or a personal access token as a verdict needs it.
+func verdictCredential(r *reader) (*verify.Credential, error) {
+	c := &verify.Credential{
+		ID: r.string(attrPK), Place: r.place(), Name: r.string(attrName), MAC: r.bytes(attrMAC), Pepper: r.string(attrPepper),
+		Generation: r.int(attrGeneration), UsedGen: r.int(attrUsedGen), IssueEpoch: r.int(attrIssueEpoch), EventSeq: r.int(attrEventSeq),
+		Scopes: r.permissions(attrScopes), Off: r.bool(attrOff), ExpiresAt: r.time(attrExpiresAt), NoticeFrom: r.time(attrNoticeFrom),
+		LastUsedAt: r.time(attrLastUsedAt),
+	}
+	switch typ := r.string(attrType); typ {
+	case typeKey:
+		c.Kind = r.kind()
+		c.Names = verify.Names{Principal: r.string(attrAccount), Company: c.Place.Company, Role: id.Role(r.string(attrRoleHint))}
+		c.Revoked = !r.time(attrEndedAt).IsZero()
+	case typeToken:
+		c.Kind = token.PersonalAccessToken
+		c.Names = verify.Names{Principal: r.string(attrEmployee), Company: c.Place.Company}
+		c.Revoked = !r.time(attrRevokedAt).IsZero()
+		c.Lock = r.counter()
+	default:
+		return nil, fmt.Errorf("%s is a %q, not a credential", c.ID, typ)
+	}
+	return c, r.err
+}
+
+// addToSnapshot puts an item where it belongs in a snapshot.
+func addToSnapshot(s *verify.Snapshot, r *reader) (err error) {
+	switch typ := r.string(attrType); typ {
+	case typeKey, typeToken:
+		s.Credential, err = verdictCredential(r)
+	case typeAccount:
+		s.Principal = &verify.Principal{ID: r.string(attrPK), Name: r.string(attrName), Place: r.place(), RoleID: r.roleID(),
+			Active: r.string(attrStatus) == string(serviceaccount.Active), IssueEpoch: r.int(attrIssueEpoch), EventSeq: r.int(attrEventSeq),
+			Lock: r.counter()}
+	case typeEmployee:
+		e := employee.Employee{FirstName: r.string(attrFirstName), LastName: r.string(attrLastName)}
+		s.Principal = &verify.Principal{ID: r.string(attrPK), Name: e.Name(), Place: r.place(), RoleID: r.roleID(),
+			Active: r.string(attrStatus) == string(employee.Active), EventSeq: r.int(attrEventSeq)}
+	case typeCompany:
+		s.Suspended = r.string(attrStatus) != string(company.Active)
+	case typeRole:
+		s.Role, err = readRole(r)
+	default:
+		return fmt.Errorf("a verdict depends on no %q", typ)
+	}
+	if err != nil {
+		return err
+	}
+	return r.err
+}
+
+// roleID is a copy: a Verifier remembers it, and is not to keep the whole answer alive with it.
+func (r *reader) roleID() id.Role { return id.Role(strings.Clone(r.string(attrRoleID))) }
+
+func (r *reader) kind() token.Kind {
+	s := r.string(attrKind)
+	if len(s) != 1 {
+		r.fail(attrKind)
+		return 0
+	}
+	return token.Kind(s[0])
+}
+
+// counter decodes the lock's counter of an account, a token or a source.
+func (r *reader) counter() lock.Counter {
+	return lock.Counter{Epoch: r.int(attrLockEpoch), Failures: int(r.int(attrFailures)), Threshold: int(r.int(attrThreshold)),
+		WindowEndsAt: r.time(attrWindowEnds), LockEndsAt: r.time(attrLockEnds), LastFailureAt: r.time(attrLastFailure),
+		Announced: r.bool(attrAnnounced)}
+}
+
+func decodeSource(it item) (lock.Source, error) {
+	r := reader{it: it}
+	return lock.Source{Address: afterHash(r.string(attrSK)), UserAgent: r.string(attrUserAgent), KeyID: r.string(attrKeyID),
+		AuthenticatedAt: r.time(attrAuthenticatedAt), Counter: r.counter()}, r.err
+}
+
+func decodeSighting(it item) (apikey.Sighting, error) {
+	r := reader{it: it}
+	return apikey.Sighting{Source: afterHash(r.string(attrSK)), UserAgent: r.string(attrUserAgent), LastAt: r.time(attrLastAt),
+		Count: r.int(attrSeenCount), RecordedAt: r.time(attrRecordedAt)}, r.err
+}
+
+func readRole(r *reader) (*role.Role, error) {
+	out := &role.Role{ID: id.Role(r.string(attrPK)), Name: r.string(attrName), Description: r.string(attrDescription),
+		Permissions: r.permissions(attrPermissions), OwnAccount: r.permissions(attrOwnAccount), NodeID: id.Node(r.string(attrParent)),
+		CreatedAt: r.time(attrCreatedAt), UpdatedAt: r.time(attrUpdatedAt), Version: r.int(attrVersion)}
+	for _, w := range words(r.string(attrAssignableTo)) {
+		out.AssignableTo = append(out.AssignableTo, role.Assignee(w))
+	}
+	return out, r.err
+}
