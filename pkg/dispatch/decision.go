@@ -1,0 +1,68 @@
+package dispatch
+
+import "github.com/rekey-dev/rekey/pkg/audit"
+
+// The detail types of events, as the API names them.
+const (
+	KeyIssued             = "Key Issued"
+	KeyRevoked            = "Key Revoked"
+	KeyRegenerated        = "Key Regenerated"
+	PrincipalLocked       = "Principal Locked"
+	PrincipalUnlocked     = "Principal Unlocked"
+	RetiredSecretSeen     = "Retired Secret Seen"
+	ServiceAccountRevoked = "Service Account Revoked"
+	ServiceAccountRotated = "Service Account Rotated"
+)
+
+// silent marks what is recorded and not announced.
+const silent = ""
+
+// changes decides about records of the action user.updated, by the change in their details.
+var changes = map[string]string{
+	audit.KeyIssued:      KeyIssued,
+	audit.KeyRevoked:     KeyRevoked,
+	audit.KeySelfRevoked: KeyRevoked,
+	audit.KeyRegenerated: KeyRegenerated,
+	audit.KeyDeactivated: silent,
+	audit.KeyActivated:   silent,
+	audit.KeyUpdated:     silent,
+	audit.SecretRepeated: silent,
+}
+
+// actions decides about all other records.
+var actions = map[string]string{
+	audit.PrincipalLocked:       PrincipalLocked,
+	audit.Unlocked:              PrincipalUnlocked,
+	audit.RetiredSeen:           RetiredSecretSeen,
+	audit.ServiceAccountRevoked: ServiceAccountRevoked,
+	audit.ServiceAccountRotated: ServiceAccountRotated,
+
+	audit.KeyUpdated:            silent,
+	audit.KeyFirstUsed:          silent,
+	audit.KeyNewSource:          silent,
+	audit.SecretRepeated:        silent,
+	audit.ServiceAccountCreated: silent,
+	audit.ServiceAccountUpdated: silent,
+	audit.ServiceAccountDeleted: silent,
+	audit.SetupCompleted:        silent,
+	audit.RecoveryUsed:          silent,
+
+	"personal_access_token.first_used":   silent,
+	"personal_access_token.new_source":   silent,
+	"personal_access_token.self_revoked": silent,
+}
+
+// DetailType returns how a record is announced, "" for not at all: what was refused did not happen. known is false for an
+// action, or a change, that nobody has decided about; it is not announced.
+func DetailType(e audit.Event) (detailType string, known bool) {
+	if e.Action == audit.UserUpdated {
+		change, _ := e.Details["change"].(string)
+		detailType, known = changes[change]
+	} else {
+		detailType, known = actions[e.Action]
+	}
+	if e.Outcome != audit.OK {
+		return silent, known
+	}
+	return detailType, known
+}
