@@ -11,10 +11,8 @@ func encodeAccount(a serviceaccount.Account) item {
 	it := newItem(accountKey(a.ID), typeAccount)
 	it.place(a.Place)
 	it.string(attrName, a.Name)
-	it.string(attrDescription, a.Description)
 	it.string(attrRoleID, string(a.RoleID))
 	it.string(attrStatus, string(a.Status))
-	it.list(attrContacts, a.Contacts)
 	it.string(attrExternalID, a.ExternalID)
 	it.list(attrTags, a.Tags)
 	it.string(attrCreatedBy, a.CreatedBy)
@@ -30,25 +28,41 @@ func encodeAccount(a serviceaccount.Account) item {
 	return it
 }
 
-func decodeAccount(it item) (serviceaccount.Account, error) {
+// encodeAbout holds what people write about an account; nil for nothing.
+func encodeAbout(a serviceaccount.Account) item {
+	if a.Description == "" && len(a.Contacts) == 0 {
+		return nil
+	}
+	it := newItem(aboutKey(a.ID), typeAbout)
+	it.string(attrDescription, a.Description)
+	it.list(attrContacts, a.Contacts)
+	return it
+}
+
+// addToAccount decodes either of the items of an account into it.
+func addToAccount(a *serviceaccount.Account, it item) error {
 	r := reader{it: it}
-	return serviceaccount.Account{
-		ID: id.ServiceAccount(r.string(attrPK)), Place: r.place(), Name: r.string(attrName), Description: r.string(attrDescription),
-		RoleID: id.Role(r.string(attrRoleID)), Status: serviceaccount.Status(r.string(attrStatus)), Contacts: r.list(attrContacts),
+	if r.string(attrType) == typeAbout {
+		a.Description, a.Contacts = r.string(attrDescription), r.list(attrContacts)
+		return r.err
+	}
+	description, contacts := a.Description, a.Contacts
+	*a = serviceaccount.Account{
+		ID: id.ServiceAccount(r.string(attrPK)), Place: r.place(), Name: r.string(attrName), Description: description,
+		RoleID: id.Role(r.string(attrRoleID)), Status: serviceaccount.Status(r.string(attrStatus)), Contacts: contacts,
 		ExternalID: r.string(attrExternalID), Tags: r.list(attrTags), CreatedBy: r.string(attrCreatedBy),
 		CreatedByName: r.string(attrCreatedByName), CreatedAt: r.time(attrCreatedAt), UpdatedAt: r.time(attrUpdatedAt),
 		Version: r.int(attrVersion), EventSeq: r.int(attrEventSeq), IssueEpoch: r.int(attrIssueEpoch),
 		KeysVersion: r.int(attrKeysVersion), KeyCount: int(r.int(attrKeyCount)), Lock: r.counter(),
-	}, r.err
+	}
+	return r.err
 }
 
 // setAccount sets what an administrator sets.
 func setAccount(e *expression, a serviceaccount.Account) {
 	e.setString(attrName, a.Name)
-	e.setString(attrDescription, a.Description)
 	e.setString(attrRoleID, string(a.RoleID))
 	e.setString(attrStatus, string(a.Status))
-	e.setList(attrContacts, a.Contacts)
 	e.setString(attrExternalID, a.ExternalID)
 	e.setList(attrTags, a.Tags)
 	e.setTime(attrUpdatedAt, a.UpdatedAt)

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -220,19 +221,22 @@ func (r *reader) place() place.Place {
 func words(s string) []string { return strings.Fields(s) }
 
 // sameItem tells whether two items of this package's making are equal.
-func sameItem(a, b item) bool {
-	return maps.EqualFunc(a, b, func(x, y types.AttributeValue) bool {
-		switch x := x.(type) {
-		case *types.AttributeValueMemberS:
-			y, ok := y.(*types.AttributeValueMemberS)
-			return ok && x.Value == y.Value
-		case *types.AttributeValueMemberN:
-			y, ok := y.(*types.AttributeValueMemberN)
-			return ok && x.Value == y.Value
-		case *types.AttributeValueMemberBOOL:
-			y, ok := y.(*types.AttributeValueMemberBOOL)
-			return ok && x.Value == y.Value
-		}
-		return false
-	})
+func sameItem(a, b item) bool { return maps.EqualFunc(a, b, sameValue) }
+
+func sameValue(x, y types.AttributeValue) bool {
+	switch x := x.(type) {
+	case *types.AttributeValueMemberS:
+		y, ok := y.(*types.AttributeValueMemberS)
+		return ok && x.Value == y.Value
+	case *types.AttributeValueMemberN:
+		y, ok := y.(*types.AttributeValueMemberN)
+		return ok && x.Value == y.Value
+	case *types.AttributeValueMemberBOOL:
+		y, ok := y.(*types.AttributeValueMemberBOOL)
+		return ok && x.Value == y.Value
+	case *types.AttributeValueMemberL:
+		y, ok := y.(*types.AttributeValueMemberL)
+		return ok && slices.EqualFunc(x.Value, y.Value, sameValue)
+	}
+	return false
 }

@@ -1,10 +1,8 @@
 package dynamo_test
 
 import (
-	"fmt"
 	"math"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -207,19 +205,4 @@ func TestRevokeAndRotateAll_OfAThousandKeysIsOneTransactionEach_S4(t *testing.T)
 	s, err := w.Snapshot(t.Context(), string(k.ID), w.names())
 	require.NoError(t, err)
 	require.False(t, s.Principal.Active)
-}
-
-func TestKey_StaysUnderOneReadUnitWithEightyScopes(t *testing.T) {
-	t.Parallel()
-	w := metered(t)
-	require.Less(t, itemSize(t, w, w.tables.Identity, string(w.key.ID), "key"), 1024, "a typical key")
-	longest := w.newKey(strings.Repeat("ä", 100))
-	longest.Scopes = permission.All
-	size := itemSizeOf(t, longest)
-	words := 0
-	for _, p := range permission.All.List() {
-		words += len(p) + 1
-	}
-	require.Less(t, size-words+80*41, 4096, "80 scopes of 40 characters")
-	require.Less(t, size, 4096, fmt.Sprintf("every scope of the catalogue: %d bytes", words))
 }

@@ -1,7 +1,6 @@
 package dynamo
 
 import (
-	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"strings"
 
@@ -26,9 +25,6 @@ func EncodeRole(r role.Role) (roleItem, useItem map[string]types.AttributeValue)
 	it.int(attrVersion, r.Version)
 	return it, newItem(useKey(string(r.ID)), typeUse)
 }
-
-// KeySize is the size of a key's item in bytes, as DynamoDB counts it.
-func KeySize(k apikey.Key) int { return Size(encodeKey(k)) }
 
 // Size is the size of an item in bytes, as DynamoDB counts it: names and values, numbers by their digits.
 func Size(it map[string]types.AttributeValue) int {

@@ -136,8 +136,3 @@ func itemSize(t testing.TB, w *tenant, table, pk, sk string) int {
 	require.NotEmpty(t, out.Item)
 	return dynamo.Size(out.Item)
 }
-
-func itemSizeOf(t testing.TB, k apikey.Key) int {
-	t.Helper()
-	return dynamo.KeySize(k)
-}

@@ -30,6 +30,7 @@ const (
 func keyKey(k id.Key) key                  { return key{string(k), "key"} }
 func tokenKey(t id.PAT) key                { return key{string(t), "token"} }
 func accountKey(a id.ServiceAccount) key   { return key{string(a), "account"} }
+func aboutKey(a id.ServiceAccount) key     { return key{string(a), "about"} }
 func employeeKey(e id.Employee) key        { return key{string(e), "employee"} }
 func companyKey(c id.Company) key          { return key{string(c), "company"} }
 func roleKey(r id.Role) key                { return key{string(r), "role"} }
@@ -78,9 +79,6 @@ func eventRowKey(place string, at time.Time, e id.Event) key {
 
 // afterHash returns what stands behind the last "#" of a sort key.
 func afterHash(sk string) string { return sk[strings.LastIndexByte(sk, '#')+1:] }
-
-// afterNUL returns what stands behind the last U+0000 of a sort key.
-func afterNUL(sk string) string { return sk[strings.LastIndexByte(sk, 0)+1:] }
 
 // timeText is a time in milliseconds with as many digits as sort right until the year 2286.
 func timeText(t time.Time) string { return digits(max(t.UnixMilli(), 0), 13) }

@@ -71,16 +71,45 @@ func (s *Store) Token(ctx context.Context, t id.PAT) (_ accesstoken.Token, err e
 	return one(ctx, s, s.tables.Identity, tokenKey(t), "personal access token", decodeToken)
 }
 
-// Account reads an account, a deleted one too.
+// Account reads an account and what is written about it, a deleted one too: one query.
 func (s *Store) Account(ctx context.Context, a id.ServiceAccount) (_ serviceaccount.Account, err error) {
 	defer wrap(&err, "Store.Account(%s)", a)
-	return one(ctx, s, s.tables.Identity, accountKey(a), "service account", decodeAccount)
+	var out serviceaccount.Account
+	about, account := aboutKey(a), accountKey(a) // neighbours: nothing else sorts between them
+	err = s.all(ctx, query{table: s.tables.Identity, pk: account.pk, from: about.sk, to: account.sk}, func(it item) error {
+		return addToAccount(&out, it)
+	})
+	if err == nil && out.ID == "" {
+		err = fault.Missing("service account")
+	}
+	return out, err
 }
 
-// Accounts reads those that are there, 100 a call.
+// Accounts reads those that are there, 50 a call.
 func (s *Store) Accounts(ctx context.Context, ids []id.ServiceAccount) (_ []serviceaccount.Account, err error) {
 	defer wrap(&err, "Store.Accounts(%d)", len(ids))
-	return many(ctx, s, s.tables.Identity, unique(ids, accountKey), decodeAccount)
+	items, err := many(ctx, s, s.tables.Identity, append(unique(ids, accountKey), unique(ids, aboutKey)...), func(it item) (item, error) { return it, nil })
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[string]*serviceaccount.Account, len(ids))
+	for _, it := range items {
+		r := reader{it: it}
+		pk := r.string(attrPK)
+		if byID[pk] == nil {
+			byID[pk] = &serviceaccount.Account{}
+		}
+		if err := addToAccount(byID[pk], it); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]serviceaccount.Account, 0, len(byID))
+	for _, a := range byID {
+		if a.ID != "" {
+			out = append(out, *a)
+		}
+	}
+	return out, nil
 }
 
 // Key reads a key.

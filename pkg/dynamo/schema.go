@@ -12,8 +12,9 @@ package dynamo
 //	Identity  key              key_…               key                    -    < 4,096  keys, authorizer (use, remac)    authorizer, keystatus, keys
 //	Identity  retired          key_… pat_…         retired#<MAC, hex>     -    < 300    keys (regenerate)                authorizer, keystatus (after a mismatch)
 //	Identity  sighting         key_… pat_…         seen#<address>         -    < 500    authorizer, keystatus            the same, keys
-//	Identity  service_account  sa_…                account                -    < 4,096  serviceaccounts, keys,           authorizer, keystatus, keys,
+//	Identity  service_account  sa_…                account                -    < 3,072  serviceaccounts, keys,           authorizer, keystatus, keys,
 //	                                                                                    authorizer (lock)                serviceaccounts
+//	Identity  about            sa_…                about                  -    < 5,120  serviceaccounts                  serviceaccounts, keys
 //	Identity  key_row          sa_…                key#<created>#<key_…>  -    < 600    keys                             serviceaccounts, keys
 //	Identity  epoch_end        sa_…                epoch#<epoch, 10>      -    < 400    serviceaccounts                  serviceaccounts, keys
 //	Identity  source           sa_… pat_…          source#<address>       yes  < 600    authorizer, keystatus            the same, serviceaccounts
@@ -34,6 +35,9 @@ package dynamo
 //	Transient idempotency      idem#<scope>        idem                   yes  < 65,536 serviceaccounts, keys, setup     the same
 //
 // An object is listed once at each place that covers it (at most 8 nodes and a company), so a subtree is one query.
+// What people write about an account is an item beside it (none when there is nothing), so that what a verdict reads stays
+// under 4 KiB, one read unit. A key is 2,675 bytes at most with every scope of the catalogue; with 80 scopes of 40 characters
+// it needs names without emoji to stay below.
 // A use item is created with its node, company or custom role, and is what "there is such a place" is conditional on.
 //
 // # Access patterns
@@ -52,7 +56,7 @@ package dynamo
 //	12  the answer to an earlier equal call                  Store.Idempotency      GetItem
 //	13  the provider, a node, a company                      Store.MSP, Node, Company
 //	14  an employee, by ID or by address; a token            Store.Employee, EmployeeByEmail, Token
-//	15  an account, or up to 500 of a page                   Store.Account, Accounts
+//	15  an account, or up to 500 of a page                   Store.Account, Accounts Query, BatchGetItem
 //	16  a key, or up to 500 of a page                        Store.Key, Keys
 //	17  an account's keys, newest first                      Store.AccountKeys      Query
 //	18  an account's live keys                               Store.LiveKeys         Query
@@ -88,6 +92,7 @@ const (
 	typeRetired     = "retired"
 	typeSighting    = "sighting"
 	typeAccount     = "service_account"
+	typeAbout       = "about"
 	typeKeyRow      = "key_row"
 	typeEpochEnd    = "epoch_end"
 	typeSource      = "source"

@@ -2,12 +2,14 @@ package dynamo
 
 import (
 	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 )
 
 func (b *builder) createAccount(w serviceaccount.Create) {
 	a := w.Account
 	b.put(create(b.store.tables.Identity, accountKey(a.ID), encodeAccount(a), w, "the ID is taken"))
+	b.moveAbout(w, serviceaccount.Account{}, a)
 	b.moveRows(w, nil, b.store.accountRows(a))
 	b.moveUses(w, nil, accountUse(a))
 }
@@ -48,9 +50,27 @@ func (b *builder) updateAccount(w serviceaccount.Update) {
 	}
 	b.put(a)
 	if w.New != nil {
+		b.moveAbout(w, w.Old, *w.New)
 		b.moveRows(w, b.store.accountRows(w.Old), b.store.accountRows(*w.New))
 		b.moveUses(w, accountUse(w.Old), accountUse(*w.New))
 	}
+}
+
+// moveAbout puts, replaces or deletes what is written about an account. The account's own condition, in the same transaction,
+// says that old is what is there.
+func (b *builder) moveAbout(w change.Write, old, a serviceaccount.Account) {
+	before, after := encodeAbout(old), encodeAbout(a)
+	act := action{table: b.store.tables.Identity, key: aboutKey(a.ID), item: after, delete: after == nil, write: w,
+		reason: "what is written about the account has changed"}
+	switch {
+	case before == nil && after == nil, before != nil && sameItem(before, after):
+		return
+	case before == nil:
+		act.expr.require(act.expr.missing(attrPK))
+	default:
+		act.expr.require(act.expr.exists(attrPK))
+	}
+	b.put(act)
 }
 
 func (b *builder) createKey(w apikey.Create) {

@@ -76,6 +76,9 @@ type Value struct {
 func (v Value) String() string   { return "secret version " + v.Version }
 func (v Value) GoString() string { return v.String() }
 
+// MarshalText keeps the text out of JSON and logs too.
+func (v Value) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
 // Get reads the current version of a secret, given by its name or ARN.
 func (c *Client) Get(ctx context.Context, secret string) (Value, error) {
 	var out struct {

@@ -25,6 +25,9 @@ func (s *Set) String() string {
 }
 func (s *Set) GoString() string { return s.String() }
 
+// MarshalText keeps the keys out of JSON and logs too.
+func (s *Set) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
 // Versions returns the versions, lowest first.
 func (s *Set) Versions() []string {
 	var out []string

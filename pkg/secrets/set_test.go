@@ -1,7 +1,9 @@
 package secrets
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -64,5 +66,12 @@ func TestSetAndValue_PrintNoKey(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
 		require.NotContains(t, fmt.Sprintf(verb, s), "aaaa")
 		require.NotContains(t, fmt.Sprintf(verb, v), "aaaa")
+	}
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("both", "set", s, "value", v)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("both", "set", s, "value", v)
+	require.Contains(t, log.String(), "keys v1, v2; current v2")
+	for _, key := range []string{"aaaa", "YWFh"} { // as text and in base64
+		require.NotContains(t, log.String(), key)
 	}
 }

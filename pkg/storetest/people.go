@@ -9,6 +9,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
 // changeOf is a change together with what it writes.
@@ -113,6 +114,20 @@ var peopleTests = []test{
 		c, err := w.store.Credential(w.ctx, string(t.ID))
 		w.NoError(err)
 		w.True(c.Revoked)
+	}},
+	{"a token's revocation is lost when another event was recorded on it, and not by a use", func(w *world) {
+		t := w.token()
+		c, err := w.store.Credential(w.ctx, string(t.ID))
+		w.NoError(err)
+		e := w.happened("personal_access_token", string(t.ID), 2)
+		w.NoError(w.store.Use(w.ctx, verify.Use{Credential: c, Owner: string(t.ID), At: w.now, Address: home, Event: &e}))
+		w.lost(w.revocation(t), accesstoken.Revoke{})
+		t, err = w.store.Token(w.ctx, t.ID)
+		w.NoError(err)
+		c.EventSeq, c.UsedGen, c.LastUsedAt = 2, 1, w.now.Truncate(time.Minute)
+		w.NoError(w.store.Use(w.ctx, verify.Use{Credential: c, Owner: string(t.ID), At: w.now.Add(time.Minute), Address: home,
+			Source: w.source(string(t.ID), home)}))
+		w.commit(w.revocation(t))
 	}},
 	{"a token that is not there is not revoked", func(w *world) {
 		w.lost(w.revocation(w.newToken().value), accesstoken.Revoke{})

@@ -1,0 +1,67 @@
+package dynamo
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rekey-dev/rekey/pkg/accesstoken"
+	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/company"
+	"github.com/rekey-dev/rekey/pkg/employee"
+	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/place"
+	"github.com/rekey-dev/rekey/pkg/role"
+	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+	"github.com/rekey-dev/rekey/pkg/token"
+)
+
+// readUnit is what one strongly consistent read unit reads.
+const readUnit = 4096
+
+var (
+	longest  = strings.Repeat("\U0001F511", 100) // a name of 100 characters, 400 bytes
+	deepest  = place.Place{Path: strings.Repeat("node_00000000000000000001/", place.MaxDepth-1) + "node_00000000000000000001", Company: "co_00000000000000000001"}
+	sometime = time.Date(2031, 1, 2, 3, 4, 5, 6e6, time.UTC)
+	somebody = "emp_00000000000000000001"
+)
+
+// biggestKey has every member set and as long as it can be; its scopes are all of the catalogue.
+func biggestKey() apikey.Key {
+	return apikey.Key{ID: "key_00000000000000000001", Kind: token.ServiceAccountKey, AccountID: "sa_00000000000000000001", Place: deepest,
+		Name: longest, Scopes: permission.All, RoleHint: role.Integration, Generation: 1e6, IssueEpoch: 1e6, MAC: make([]byte, token.MACLength),
+		PepperVersion: "v1000", Off: true, Ended: &serviceaccount.Ended{At: sometime, By: somebody, Reason: apikey.ReasonAffiliation},
+		ExpiresAt: sometime, NoticeFrom: sometime, LastUsedAt: sometime, UsedGen: 1e6, RetiredSeenAt: sometime, CreatedBy: somebody,
+		CreatedByName: longest + " " + longest, CreatedAt: sometime, UpdatedAt: sometime, Version: 1e6, EventSeq: 1e9}
+}
+
+func TestItems_ThatAVerdictReadsAreOneReadUnitEach_P4(t *testing.T) {
+	k := biggestKey()
+	require.LessOrEqual(t, Size(encodeKey(k)), 2700)
+
+	k.Name, k.CreatedByName, k.Ended, k.Place.Path = "production, blue", "Ada Lovelace", nil, strings.Join(strings.Split(deepest.Path, "/")[:4], "/")
+	scopes := len(k.Scopes.String())
+	require.Less(t, Size(encodeKey(k))-scopes+80*41, readUnit, "80 scopes of 40 characters")
+	require.Less(t, Size(encodeKey(k))-scopes+5*20, 1024, "a typical key is one write unit")
+
+	a := serviceaccount.Account{ID: k.AccountID, Place: deepest, Name: longest, Description: strings.Repeat(longest, 5), RoleID: role.Integration,
+		Status: serviceaccount.Revoked, ExternalID: longest, CreatedBy: somebody, CreatedByName: longest + " " + longest, CreatedAt: sometime,
+		UpdatedAt: sometime, Version: 1e6, EventSeq: 1e9, IssueEpoch: 1e6, KeysVersion: 1e9, KeyCount: 1e6}
+	for range 10 {
+		a.Tags = append(a.Tags, strings.Repeat("t", 40))
+		a.Contacts = append(a.Contacts, strings.Repeat("c", 254))
+	}
+	const lock = 200 // what a lock's counter adds
+	require.Less(t, Size(encodeAccount(a))+lock, 3072)
+	require.Less(t, Size(encodeAbout(a)), 5120)
+
+	require.Less(t, Size(encodeToken(accesstoken.Token{ID: "pat_00000000000000000001", EmployeeID: "emp_00000000000000000001", Place: deepest, Name: longest,
+		Scopes: permission.All, Generation: 1e6, MAC: k.MAC, PepperVersion: "v1000", ExpiresAt: sometime, RevokedAt: sometime, LastUsedAt: sometime,
+		UsedGen: 1e6, CreatedAt: sometime, Version: 1e6, EventSeq: 1e9}))+lock, readUnit)
+	require.Less(t, Size(encodeEmployee(employee.Employee{ID: "emp_00000000000000000001", Email: strings.Repeat("e", 254), FirstName: longest, LastName: longest,
+		Place: deepest, RoleID: role.Owner, Status: employee.Active, CreatedAt: sometime, UpdatedAt: sometime, Version: 1e6, EventSeq: 1e9})), 2048)
+	require.Less(t, Size(encodeCompany(company.Company{ID: deepest.Company, Name: longest, Place: deepest, Status: company.Suspended, CreatedAt: sometime,
+		UpdatedAt: sometime, Version: 1e6, EventSeq: 1e9})), 1024)
+}
