@@ -1,0 +1,38 @@
+// Command serviceaccounts serves service accounts:
+//
+//	GET, POST          /v1/service-accounts
+//	GET, PATCH, DELETE /v1/service-accounts/{id}
+//	POST               /v1/service-accounts/{id}/revoke, /rotate, /unlock
+//
+// Its settings are IDENTITY_TABLE, DIRECTORY_TABLE, AUDIT_TABLE, TRANSIENT_TABLE, PEPPERS_SECRET, DERIVATION_SECRET and
+// CURSOR_SECRET.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+
+	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/boot"
+	"github.com/rekey-dev/rekey/pkg/fold"
+	"github.com/rekey-dev/rekey/pkg/httpapi"
+	"github.com/rekey-dev/rekey/pkg/httpapi/serviceaccounts"
+	"github.com/rekey-dev/rekey/pkg/mint"
+	"github.com/rekey-dev/rekey/pkg/page"
+	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+)
+
+func main() { boot.Main(newHandler) }
+
+func newHandler(ctx context.Context, lookup boot.Lookup) (httpapi.Handler, error) {
+	env := boot.Read(lookup)
+	store := env.Store(fold.Name, boot.Identity, boot.Directory, boot.Audit, boot.Transient)
+	keys := &apikey.Service{Store: store, Fold: fold.Name, Now: time.Now, Rand: rand.Reader,
+		Mint: &mint.Mint{Peppers: env.Peppers(), Derivation: env.DerivationKeys(), Rand: rand.Reader}}
+	accounts := &serviceaccount.Service{Store: store, Keys: keys, Now: time.Now, Rand: rand.Reader}
+	api := httpapi.New(httpapi.Settings{Now: time.Now, Rand: rand.Reader, Log: env.Logger(),
+		Cursors: &page.Sealer{Keys: env.CursorKeys(), Now: time.Now, Rand: rand.Reader}, Idempotency: store.Idempotency, Repeat: keys.Repeat})
+	serviceaccounts.Register(api, accounts, keys, time.Now)
+	return api.Handle, env.Ready(ctx)
+}

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"time"
+
+	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/httpapi"
+	"github.com/rekey-dev/rekey/pkg/httpapi/auditevents"
+	"github.com/rekey-dev/rekey/pkg/httpapi/keys"
+	"github.com/rekey-dev/rekey/pkg/httpapi/keystatus"
+	"github.com/rekey-dev/rekey/pkg/httpapi/me"
+	"github.com/rekey-dev/rekey/pkg/httpapi/meta"
+	"github.com/rekey-dev/rekey/pkg/httpapi/roles"
+	"github.com/rekey-dev/rekey/pkg/httpapi/serviceaccounts"
+	"github.com/rekey-dev/rekey/pkg/httpapi/setup"
+)
+
+// resources are the operations of each function, by its logical ID in template.yaml. They are registered and never called,
+// so nothing stands behind them.
+var resources = []struct {
+	function string
+	register func(*httpapi.API)
+}{
+	{"SetupFunction", func(a *httpapi.API) { setup.Register(a, nil) }},
+	{"HealthFunction", func(a *httpapi.API) { meta.Register(a, nil) }},
+	{"MeFunction", func(a *httpapi.API) { me.Register(a, nil) }},
+	{"KeyStatusFunction", func(a *httpapi.API) { keystatus.Register(a, nil) }},
+	{"ServiceAccountsFunction", func(a *httpapi.API) { serviceaccounts.Register(a, nil, nil, time.Now) }},
+	{"KeysFunction", func(a *httpapi.API) { keys.Register(a, &apikey.Service{}, time.Now) }},
+	{"RolesFunction", roles.Register},
+	{"AuditEventsFunction", func(a *httpapi.API) { auditevents.Register(a, nil) }},
+}
+
+// everything is one API with all operations.
+func everything() *httpapi.API {
+	a := httpapi.New(httpapi.Settings{})
+	for _, r := range resources {
+		r.register(a)
+	}
+	return a
+}
