@@ -1,0 +1,89 @@
+package rekeytest
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rekey-dev/rekey/pkg/audit"
+)
+
+// Records returns the audit records of an action, in their order. The change of a user.updated counts as its action.
+func (w *World) Records(action string) []audit.Event {
+	var out []audit.Event
+	for _, e := range w.Mem.Events() {
+		if e.Action == action || e.Details["change"] == action {
+			out = append(out, e)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b audit.Event) int { return int(a.Seq - b.Seq) })
+	return out
+}
+
+// Record requires that there is one record of an action, and returns it.
+func (w *World) Record(action string) audit.Event {
+	w.T.Helper()
+	got := w.Records(action)
+	require.Len(w.T, got, 1, "records of "+action)
+	return got[0]
+}
+
+// Changed runs a part of a test and returns how many records it left.
+func (w *World) Changed(part func()) int {
+	before := len(w.Mem.Events())
+	part()
+	return len(w.Mem.Events()) - before
+}
+
+// Calls runs a part of a test and returns the methods of the store that it called, in order.
+func (w *World) Calls(part func()) []string {
+	w.Store.Reset()
+	part()
+	return w.Store.Calls()
+}
+
+// Writes are the store's methods that write.
+var Writes = []string{"Commit", "Count", "Announce", "Use", "See", "Deny"}
+
+// WritesOf are those of a list of calls that write.
+func WritesOf(calls []string) []string {
+	var out []string
+	for _, c := range calls {
+		if slices.Contains(Writes, c) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// judge holds the world against what holds in every world.
+func (w *World) judge() {
+	type target struct{ noun, id string }
+	seqs := map[target][]int64{}
+	for _, e := range w.Mem.Events() {
+		text, err := json.Marshal(e)
+		require.NoError(w.T, err)
+		for _, s := range w.secrets {
+			if body := s.Reveal()[25:68]; strings.Contains(string(text), body) {
+				w.T.Errorf("the audit record %s holds a secret", e.Action)
+			}
+		}
+		if e.Outcome == audit.OK {
+			t := target{e.Target.Type, e.Target.ID}
+			seqs[t] = append(seqs[t], e.Seq)
+		} else if e.Seq != 0 {
+			w.T.Errorf("the denied record %s has a seq", e.Action)
+		}
+	}
+	for t, got := range seqs {
+		slices.Sort(got)
+		for i, seq := range got {
+			if seq != int64(i+1) {
+				w.T.Errorf("the records of %s %s are numbered %v", t.noun, t.id, got)
+				break
+			}
+		}
+	}
+}
