@@ -183,16 +183,21 @@ func (s *Service) unchanged(ctx context.Context, c call.Call, v View) (View, err
 	return v, change.Settle(s.Store.Remember(ctx, *record), c.Idempotency)
 }
 
-// retry runs one attempt of a use case again for as long as it loses races.
+// retry runs one attempt of a use case again for as long as it loses races. With an error it returns nothing else: no secret
+// leaves unless the change that it belongs to is known to have happened.
 func retry[T any](attempt func() (T, error)) (T, error) {
-	var out T
+	var none T
 	var err error
 	for range attempts {
-		if out, err = attempt(); !errors.Is(err, change.ErrLost) {
-			return out, err
+		var out T
+		if out, err = attempt(); err == nil {
+			return out, nil
+		}
+		if !errors.Is(err, change.ErrLost) {
+			return none, err
 		}
 	}
-	return out, &fault.Error{Kind: fault.Unavailable, RetryAfter: time.Second, Cause: err,
+	return none, &fault.Error{Kind: fault.Unavailable, RetryAfter: time.Second, Cause: err,
 		Detail: "Others are changing the same object. Try again shortly."}
 }
 

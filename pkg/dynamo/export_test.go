@@ -1,10 +1,11 @@
 package dynamo
 
 import (
-	"github.com/rekey-dev/rekey/pkg/role"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/rekey-dev/rekey/pkg/role"
 )
 
 // EncodeRole makes the item of a custom role, and that of its assignments.

@@ -2,12 +2,14 @@ package dynamo_test
 
 import (
 	"bytes"
+	"context"
 	"hash/crc32"
 	"io"
 	"net/http"
 	"strconv"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rekey-dev/rekey/pkg/dynamo"
@@ -56,5 +58,32 @@ func TestAnswer_OfAnUnexpectedFormIsNoAbsence(t *testing.T) {
 		_, err := dynamo.NewVerifier(newClient("http://192.0.2.1", c), dynamo.Tables{Identity: "I"}).Snapshot(t.Context(), "", verify.Names{Principal: "sa_1"})
 		require.Error(t, err, body)
 		require.NotEqual(t, fault.NotFound, fault.KindOf(err), body)
+	}
+}
+
+// seen keeps the last request.
+type seen struct {
+	canned
+	last *http.Request
+}
+
+func (s *seen) Do(r *http.Request) (*http.Response, error) {
+	s.last = r
+	return s.canned.Do(r)
+}
+
+func TestClient_SignsForTheRegionAndTakesTheServicesOwnEndpoint(t *testing.T) {
+	t.Parallel()
+	for region, host := range map[string]string{"eu-central-1": "dynamodb.eu-central-1.amazonaws.com", "cn-north-1": "dynamodb.cn-north-1.amazonaws.com.cn"} {
+		s := &seen{canned: canned{status: 200, body: "{}", sums: []uint32{crc32.ChecksumIEEE([]byte("{}"))}}}
+		client := dynamo.NewClient(dynamo.Config{Region: region, HTTPClient: s, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: "none"}, nil
+		})})
+		require.NoError(t, dynamo.NewVerifier(client, dynamo.Tables{Identity: "I"}).Warm(t.Context()))
+		require.Equal(t, host, s.last.URL.Host)
+		require.Equal(t, "https", s.last.URL.Scheme)
+		require.Equal(t, "identity", s.last.Header.Get("Accept-Encoding"))
+		require.Contains(t, s.last.Header.Get("Authorization"), "/"+region+"/dynamodb/aws4_request")
+		require.Equal(t, "DynamoDB_20120810.GetItem", s.last.Header.Get("X-Amz-Target"))
 	}
 }

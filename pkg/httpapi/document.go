@@ -22,7 +22,8 @@ const about = `Service accounts and API keys for managed service providers.
 
 Every error is a problem (RFC 9457); a program decides by its code. Every single object has an ETag, which If-Match on
 changes and actions holds it against. Every POST takes an Idempotency-Key, kept for 24 hours: the same call with the same key
-has one effect and one answer. Lists go on with next as cursor. Times are RFC 3339 in UTC.`
+has one effect and one answer. Lists go on with next as cursor. Times are RFC 3339 in UTC, to the second; what is finer in a
+request is cut off. Only audit events have milliseconds. A text that contains a secret is refused wherever none belongs.`
 
 func document() *huma.OpenAPI {
 	return &huma.OpenAPI{
@@ -89,6 +90,12 @@ func (op *Operation) document(body, answer *huma.Schema) huma.Operation {
 	}
 	success := &huma.Response{Description: http.StatusText(op.status()), Headers: map[string]*huma.Param{
 		"X-Request-Id": {Description: "The request's ID, as in the audit record", Schema: &huma.Schema{Type: huma.TypeString}}}}
+	if !op.public() {
+		success.Headers["Rekey-Key-Expires-At"] = &huma.Param{Description: "Within the notice of the key's end: when it ends",
+			Schema: &huma.Schema{Type: huma.TypeString, Format: "date-time"}}
+		success.Headers["Rekey-Key-Superseded"] = &huma.Param{Description: "true while the key's successor is out already",
+			Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"true"}}}
+	}
 	if answer != nil {
 		success.Content = map[string]*huma.MediaType{jsonType: {Schema: answer}}
 	}

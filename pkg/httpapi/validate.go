@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -122,7 +123,7 @@ func (c *checker) text(s *huma.Schema, pointer, text string) {
 			words[i] = fmt.Sprint(w)
 		}
 		c.add(pointer, "must be one of %s", strings.Join(words, ", "))
-	case s.Pattern != "" && !regexp.MustCompile(s.Pattern).MatchString(text):
+	case s.Pattern != "" && !pattern(s.Pattern).MatchString(text):
 		c.add(pointer, "must match %s", s.Pattern)
 	case s.Format == "date-time":
 		// Before 1970 lies the zero time, which means "never" further in.
@@ -130,6 +131,17 @@ func (c *checker) text(s *huma.Schema, pointer, text string) {
 			c.add(pointer, "must be a time of RFC 3339 from 1970 on, like 2026-12-01T00:00:00Z")
 		}
 	}
+}
+
+var patterns sync.Map // *regexp.Regexp by its text; as many as the document has
+
+func pattern(text string) *regexp.Regexp {
+	if known, ok := patterns.Load(text); ok {
+		return known.(*regexp.Regexp)
+	}
+	compiled := regexp.MustCompile(text)
+	patterns.Store(text, compiled)
+	return compiled
 }
 
 func (c *checker) integer(s *huma.Schema, pointer string, value any) {

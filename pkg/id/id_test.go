@@ -40,7 +40,9 @@ func kind[T id.Kind](f func(string, func(string) (string, bool), func(*rand.ChaC
 
 func TestPrefix_NamesTheKind(t *testing.T) {
 	var got []string
-	each(func(prefix string, _ func(string) (string, bool), _ func(*rand.ChaCha8) string) { got = append(got, prefix) })
+	each(func(prefix string, _ func(string) (string, bool), _ func(*rand.ChaCha8) string) {
+		got = append(got, prefix)
+	})
 	require.Equal(t, []string{"msp_", "node_", "co_", "emp_", "role_", "sa_", "key_", "pat_", "ses_", "evt_", "op_"}, got)
 }
 

@@ -206,5 +206,9 @@ func (s *Service) Recover(ctx context.Context, email, awsRequest string) (Result
 	e.Target = audit.Target{Type: "personal_access_token", ID: string(out.Token.ID), Name: out.Token.Name}
 	e.Seq = 1
 	e.Details["aws_request_id"] = awsRequest
-	return out, s.Store.Commit(ctx, change.Set{Operation: op, At: now, Events: []audit.Event{e}, Writes: []change.Write{accesstoken.Create{Token: out.Token}}})
+	err = s.Store.Commit(ctx, change.Set{Operation: op, At: now, Events: []audit.Event{e}, Writes: []change.Write{accesstoken.Create{Token: out.Token}}})
+	if err != nil {
+		return Result{}, err // no secret leaves unless its token is known to be there
+	}
+	return out, nil
 }
