@@ -3,7 +3,7 @@
 //	POST /v1/key-status
 //	POST /v1/keys/self-revoke
 //
-// Its settings are IDENTITY_TABLE, DIRECTORY_TABLE, AUDIT_TABLE, PEPPERS_SECRET and HOLD.
+// Its settings are IDENTITY_TABLE, AUDIT_TABLE, PEPPERS_SECRET and HOLD.
 package main
 
 import (
@@ -27,7 +27,7 @@ func main() { boot.Main(newHandler) }
 
 func newHandler(ctx context.Context, lookup boot.Lookup) (httpapi.Handler, error) {
 	env := boot.Read(lookup)
-	store := env.Store(fold.Name, boot.Identity, boot.Directory, boot.Audit)
+	store := env.Store(fold.Name, boot.Identity, boot.Audit)
 	observer := authorizer.Observer{Log: env.Logger(), Metrics: env.Metrics()}
 	service := &keystatus.Service{
 		Judge: &verify.Verifier{Store: store, Peppers: env.Peppers(), Now: time.Now, Rand: rand.Reader, Policy: lock.Default,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/change"
+	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/idempotency"
 	"github.com/rekey-dev/rekey/pkg/place"
 )
@@ -58,4 +59,16 @@ func TestRepeated_IsNoLostRace_B6(t *testing.T) {
 	err := error(&change.Repeated{Winner: idempotency.Record{Scope: "s", Body: []byte("not for logs")}})
 	require.NotErrorIs(t, err, change.ErrLost)
 	require.NotContains(t, err.Error(), "not for logs")
+}
+
+func TestSettle_ALoserIsAnsweredAsTheWinner_B6(t *testing.T) {
+	winner := idempotency.Record{Fingerprint: "f", Status: 201, Body: []byte("{}")}
+	repeated := fmt.Errorf("commit: %w", &change.Repeated{Winner: winner})
+	var replay *idempotency.Replay
+	require.ErrorAs(t, change.Settle(repeated, &idempotency.Pending{Fingerprint: "f"}), &replay)
+	require.Equal(t, winner, replay.Record)
+	require.True(t, fault.Is(change.Settle(repeated, &idempotency.Pending{Fingerprint: "g"}), fault.IdempotencyMismatch))
+	require.Equal(t, repeated, change.Settle(repeated, nil))
+	require.ErrorIs(t, change.Settle(change.ErrLost, &idempotency.Pending{}), change.ErrLost)
+	require.NoError(t, change.Settle(nil, &idempotency.Pending{}))
 }

@@ -20,7 +20,7 @@ var environments = map[string][]string{
 	"DispatcherFunction":      {"BUS_NAME", "DEAD_LETTER_QUEUE_URL"},
 	"HealthFunction":          {},
 	"KeysFunction":            {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "CURSOR_SECRET"},
-	"KeyStatusFunction":       {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "PEPPERS_SECRET", "HOLD"},
+	"KeyStatusFunction":       {"IDENTITY_TABLE", "AUDIT_TABLE", "PEPPERS_SECRET", "HOLD"},
 	"MeFunction":              {"IDENTITY_TABLE", "DIRECTORY_TABLE"},
 	"RolesFunction":           {"CURSOR_SECRET"},
 	"ServiceAccountsFunction": {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "CURSOR_SECRET"},

@@ -56,7 +56,8 @@ var accountTests = []test{
 	}},
 	{"an account needs its node or company", func(w *world) {
 		w.lost(w.creation(w.newAccount("Recorder", w.root.Child(newID[id.Node]()))), serviceaccount.Create{})
-		w.lost(w.creation(w.newAccount("Recorder", place.Place{Path: w.root.Path, Company: newID[id.Company]()})), serviceaccount.Create{})
+		nowhere := place.Place{Path: w.root.Path, Company: newID[id.Company]()}
+		w.lost(w.creation(w.newAccount("Recorder", nowhere)), serviceaccount.Create{})
 	}},
 	{"an account needs its role", func(w *world) {
 		a := w.newAccount("Recorder", w.root)

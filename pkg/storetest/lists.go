@@ -41,14 +41,16 @@ func (w *world) list(q listing.Query, limit int) []string {
 
 var listTests = []test{
 	{"a list is ordered by folded name, then ID, in pages of any size", func(w *world) {
-		names := []string{"a", "A b", "a!", "ab", "\u00e9clair", "Zebra", "zulu", "a\U0001F511", "e", "\u00df", "SSx", "Strasse", "10", "9"}
+		names := []string{"a", "A b", "a!", "ab", "\u00e9clair", "Zebra", "zulu", "a\U0001F511", "e", "\u00df", "SSx", "Strasse",
+			"10", "9"}
 		ids := map[string]string{}
 		for _, n := range []int{3, 11, 0, 5, 13, 1, 8, 2, 10, 7, 12, 4, 9, 6} {
 			a := w.account(names[n], w.co)
 			ids[names[n]] = string(a.ID)
 		}
 		var want []string
-		for _, n := range []string{"10", "9", "a", "A b", "a!", "ab", "a\U0001F511", "e", "\u00df", "SSx", "Strasse", "Zebra", "zulu", "\u00e9clair"} {
+		for _, n := range []string{"10", "9", "a", "A b", "a!", "ab", "a\U0001F511", "e", "\u00df", "SSx", "Strasse", "Zebra",
+			"zulu", "\u00e9clair"} {
 			want = append(want, ids[n])
 		}
 		for _, limit := range []int{1, 3, 14, 500} {

@@ -53,7 +53,8 @@ func (w *world) token() accesstoken.Token {
 }
 
 func (w *world) revocation(t accesstoken.Token) change.Set {
-	return w.set(w.happened("personal_access_token", string(t.ID), t.EventSeq+1), accesstoken.Revoke{Old: t, At: w.now.Add(time.Hour)})
+	return w.set(w.happened("personal_access_token", string(t.ID), t.EventSeq+1),
+		accesstoken.Revoke{Old: t, At: w.now.Add(time.Hour)})
 }
 
 var peopleTests = []test{

@@ -18,7 +18,8 @@ func (w *world) sightingRecord(k apikey.Key, seq int64) *audit.Event {
 	e := w.happened("key", string(k.ID), seq)
 	e.Place, e.Action = k.Place, audit.RetiredSeen
 	e.Details = map[string]any{"key_id": string(k.ID), "service_account_id": string(k.AccountID)}
-	e.Actor = audit.Actor{Type: audit.Holder, ID: "holder", Name: "holder of a retired secret", KeyID: string(k.ID), KeyPrefix: k.Prefix()}
+	e.Actor = audit.Actor{Type: audit.Holder, ID: "holder", Name: "holder of a retired secret", KeyID: string(k.ID),
+		KeyPrefix: k.Prefix()}
 	return &e
 }
 
@@ -42,7 +43,8 @@ var sightingTests = []test{
 		w.NoError(w.store.See(w.ctx, cred, first, second, nil))
 		w.ErrorIs(w.store.See(w.ctx, cred, first, w.seen(home, w.now.Add(time.Hour), 2), nil), change.ErrLost)
 		w.same(second, w.sighting(cred, home))
-		w.ErrorIs(w.store.See(w.ctx, cred, w.seen("192.0.2.9", w.now, 1), w.seen("192.0.2.9", w.now.Add(time.Minute), 2), nil), change.ErrLost)
+		away := w.seen("192.0.2.9", w.now, 1)
+		w.ErrorIs(w.store.See(w.ctx, cred, away, w.seen("192.0.2.9", w.now.Add(time.Minute), 2), nil), change.ErrLost)
 		w.same(k, w.readKey(k.ID))
 	}},
 	{"one of many simultaneous sightings is written", func(w *world) {

@@ -21,7 +21,8 @@ func (w *world) use(k apikey.Key, at time.Time) verify.Use {
 func (w *world) firstUse(k apikey.Key, seq int64) *audit.Event {
 	e := w.onKey(k, seq)
 	e.Action = audit.KeyFirstUsed
-	e.Actor = audit.Actor{Type: audit.ServiceAccount, ID: string(k.AccountID), Name: "Recorder", KeyID: string(k.ID), KeyPrefix: k.Prefix()}
+	e.Actor = audit.Actor{Type: audit.ServiceAccount, ID: string(k.AccountID), Name: "Recorder", KeyID: string(k.ID),
+		KeyPrefix: k.Prefix()}
 	return &e
 }
 

@@ -138,8 +138,9 @@ var verdictTests = []test{
 		if !ok {
 			return
 		}
-		r := role.Role{ID: names.Role, Name: "Backup reader", Description: "reads", Permissions: permission.Of(permission.KeysRead, permission.AuditRead),
-			OwnAccount: permission.Of(permission.KeysRead), AssignableTo: []role.Assignee{role.ServiceAccount}, NodeID: w.root.Node(),
+		r := role.Role{ID: names.Role, Name: "Backup reader", Description: "reads",
+			Permissions: permission.Of(permission.KeysRead, permission.AuditRead),
+			OwnAccount:  permission.Of(permission.KeysRead), AssignableTo: []role.Assignee{role.ServiceAccount}, NodeID: w.root.Node(),
 			CreatedAt: w.now, UpdatedAt: w.now, Version: 1}
 		put.PutRole(r)
 		w.same(&r, w.snapshot("", names).Role)

@@ -1,0 +1,311 @@
+package dynamo_test
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rekey-dev/rekey/pkg/accesstoken"
+	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/authz"
+	"github.com/rekey-dev/rekey/pkg/call"
+	"github.com/rekey-dev/rekey/pkg/dynamo"
+	"github.com/rekey-dev/rekey/pkg/fold"
+	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/idempotency"
+	"github.com/rekey-dev/rekey/pkg/keystatus"
+	"github.com/rekey-dev/rekey/pkg/listing"
+	"github.com/rekey-dev/rekey/pkg/lock"
+	"github.com/rekey-dev/rekey/pkg/mint"
+	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+	"github.com/rekey-dev/rekey/pkg/setup"
+	"github.com/rekey-dev/rekey/pkg/token"
+	"github.com/rekey-dev/rekey/pkg/verify"
+)
+
+// watch notes which actions reach which table.
+type watch struct {
+	dynamo.API
+	mu     sync.Mutex
+	tables map[string]string // physical name → noun
+	used   map[string]map[string]bool
+}
+
+func (w *watch) note(table, action string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	noun := w.tables[table]
+	if w.used[noun] == nil {
+		w.used[noun] = map[string]bool{}
+	}
+	w.used[noun][action] = true
+}
+
+func (w *watch) GetItem(ctx context.Context, in *dynamodb.GetItemInput, o ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+	w.note(*in.TableName, "GetItem")
+	return w.API.GetItem(ctx, in, o...)
+}
+
+func (w *watch) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, o ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+	for table := range in.RequestItems {
+		w.note(table, "BatchGetItem")
+	}
+	return w.API.BatchGetItem(ctx, in, o...)
+}
+
+func (w *watch) Query(ctx context.Context, in *dynamodb.QueryInput, o ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+	w.note(*in.TableName, "Query")
+	return w.API.Query(ctx, in, o...)
+}
+
+func (w *watch) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, o ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	w.note(*in.TableName, "UpdateItem")
+	return w.API.UpdateItem(ctx, in, o...)
+}
+
+func (w *watch) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, o ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
+	for _, i := range in.TransactItems {
+		switch {
+		case i.Put != nil:
+			w.note(*i.Put.TableName, "PutItem")
+		case i.Update != nil:
+			w.note(*i.Update.TableName, "UpdateItem")
+		case i.Delete != nil:
+			w.note(*i.Delete.TableName, "DeleteItem")
+		case i.ConditionCheck != nil:
+			w.note(*i.ConditionCheck.TableName, "ConditionCheckItem")
+		}
+	}
+	return w.API.TransactWriteItems(ctx, in, o...)
+}
+
+// ring is one fixed key.
+type ring struct{}
+
+var ringKey = []byte("0123456789012345678901234567890123456789012")
+
+func (ring) Current(context.Context) (string, []byte, error)   { return "v1", ringKey, nil }
+func (ring) Key(context.Context, string) ([]byte, bool, error) { return ringKey, true, nil }
+func (ring) All(context.Context) (map[string][]byte, error) {
+	return map[string][]byte{"v1": ringKey}, nil
+}
+func (ring) Check(context.Context, string) (bool, error) { return true, nil }
+
+// lostAnswer loses the next transaction's answer, so that the store reads back what became of it.
+type lostAnswer struct {
+	dynamo.API
+	armed bool
+}
+
+func (l *lostAnswer) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, o ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
+	out, err := l.API.TransactWriteItems(ctx, in, o...)
+	if l.armed && err == nil {
+		return nil, context.DeadlineExceeded
+	}
+	return out, err
+}
+
+// The emulator enforces no policy, so this is where the roles of the template are held against what the functions do: every
+// operation of each runs against a table, and the actions that reach DynamoDB are exactly those that its role allows.
+func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
+	d := deploy(t)
+	lose := &lostAnswer{API: d.client}
+	w := &watch{API: lose, tables: map[string]string{d.tables.Identity: "Identity", d.tables.Directory: "Directory",
+		d.tables.Audit: "Audit", d.tables.Transient: "Transient"}}
+	store := dynamo.New(w, d.tables, fold.Name).WithSleep(noSleep)
+	now := time.Now().UTC().Truncate(time.Second)
+	clock := func() time.Time { return now }
+	coins := &mint.Mint{Peppers: ring{}, Derivation: ring{}, Rand: rand.Reader}
+	keys := &apikey.Service{Store: store, Mint: coins, Fold: fold.Name, Now: clock, Rand: rand.Reader}
+	accounts := &serviceaccount.Service{Store: store, Keys: keys, Now: clock, Rand: rand.Reader}
+	judge := &verify.Verifier{Store: store, Peppers: ring{}, Now: clock, Rand: rand.Reader, Policy: lock.Policy{Threshold: 3, Window: time.Minute, Duration: time.Hour}}
+	status := &keystatus.Service{Judge: judge, Keys: keys, Tokens: &accesstoken.Service{Store: store, Now: clock, Rand: rand.Reader}}
+	first := &setup.Service{Store: store, Code: ring{}, Mint: coins, Now: clock, Rand: rand.Reader}
+	got := map[string]map[string][]string{}
+	during := func(function string, do func()) {
+		w.used = map[string]map[string]bool{}
+		do()
+		got[function] = map[string][]string{}
+		for table, actions := range w.used {
+			for a := range actions {
+				got[function][table] = append(got[function][table], a)
+			}
+			slices.Sort(got[function][table])
+		}
+	}
+	ok := func(_ any, err error) { t.Helper(); require.NoError(t, err) }
+	fails := func(_ any, err error) { t.Helper(); require.Error(t, err) }
+	lost := func(do func()) { lose.armed = true; do(); lose.armed = false }
+	repeatable := func(scope string) *idempotency.Pending {
+		return &idempotency.Pending{Scope: scope, Fingerprint: "f", Salt: idempotency.NewSalt(rand.Reader),
+			Render: func(any) (int, string, []byte, error) { return 201, "", []byte(`{"a":1}`), nil }}
+	}
+
+	var made setup.Result
+	during("SetupFunction", func() {
+		var err error
+		_, _ = store.Idempotency(t.Context(), "s", now)
+		made, err = first.SetUp(t.Context(), repeatable("s"), audit.Request{}, setup.Input{Code: "c", MSPName: "M", Email: "a@example.com", FirstName: "A", LastName: "B"})
+		require.NoError(t, err)
+		record, err := store.Idempotency(t.Context(), "s", now)
+		require.NoError(t, err)
+		ok(first.Repeat(t.Context(), *record))
+		fails(first.SetUp(t.Context(), nil, audit.Request{}, setup.Input{Code: "c"}))
+		lost(func() { ok(first.Recover(t.Context(), "a@example.com", "r")) })
+	})
+	caller := authz.Caller{Type: audit.Employee, ID: string(made.Employee.ID), Name: "A B", KeyID: string(made.Token.ID), KeyPrefix: made.Token.Prefix(),
+		Auth: "secret", Place: made.Employee.Place, Role: permission.All, Effective: permission.All}
+	c := call.Call{Caller: caller, Route: "POST /x"}
+	narrow := c
+	narrow.Caller.Effective = permission.Of(permission.KeysIssue, permission.ServiceAccountsRead)
+
+	var account serviceaccount.View
+	var shown apikey.Shown
+	during("ServiceAccountsFunction", func() {
+		with := c
+		with.Idempotency = repeatable("create")
+		_, _ = store.Idempotency(t.Context(), "create", now)
+		var err error
+		account, err = accounts.Create(t.Context(), with, serviceaccount.New{Name: "exporter", Node: made.Node.ID, Contacts: []string{"a@example.com"}})
+		require.NoError(t, err)
+		fails(accounts.Create(t.Context(), c, serviceaccount.New{Name: "Exporter", Node: made.Node.ID}))
+		fails(accounts.Create(t.Context(), c, serviceaccount.New{Name: "x", Company: id.New[id.Company](rand.Reader)}))
+		fails(accounts.Create(t.Context(), c, serviceaccount.New{Name: "x", Node: made.Node.ID, RoleID: id.New[id.Role](rand.Reader)}))
+		fails(accounts.Create(t.Context(), narrow, serviceaccount.New{Name: "y", Node: made.Node.ID}))
+		renamed, empty := "bridge", ""
+		lost(func() { ok(accounts.Patch(t.Context(), c, account.Account.ID, serviceaccount.Patch{Name: &renamed})) })
+		ok(accounts.Patch(t.Context(), c, account.Account.ID, serviceaccount.Patch{Description: &renamed}))
+		none := []string{}
+		ok(accounts.Patch(t.Context(), c, account.Account.ID, serviceaccount.Patch{Description: &empty, Contacts: &none}))
+		fails(keys.Rotate(t.Context(), c, account.Account.ID, apikey.Rotate{}))
+		issued(t, keys, c, account.Account.ID)
+		with.Idempotency = repeatable("rotate")
+		shown, err = keys.Rotate(t.Context(), with, account.Account.ID, apikey.Rotate{})
+		require.NoError(t, err)
+		record, err := store.Idempotency(t.Context(), "rotate", now)
+		require.NoError(t, err)
+		ok(keys.Repeat(t.Context(), c, *record))
+		issued(t, keys, c, account.Account.ID)
+		shown, err = keys.Rotate(t.Context(), c, account.Account.ID, apikey.Rotate{All: true})
+		require.NoError(t, err)
+		with.Idempotency = repeatable("unlock")
+		ok(accounts.Unlock(t.Context(), with, account.Account.ID))
+		ok(accounts.Get(t.Context(), c, account.Account.ID))
+		ok(accounts.List(t.Context(), c, listing.Where{Node: made.Node.ID}, serviceaccount.Filter{}, "", 50))
+		other, err := accounts.Create(t.Context(), c, serviceaccount.New{Name: "other", Node: made.Node.ID})
+		require.NoError(t, err)
+		ok(accounts.Revoke(t.Context(), c, other.Account.ID, "gone"))
+		require.NoError(t, accounts.Delete(t.Context(), c, other.Account.ID))
+	})
+
+	during("KeysFunction", func() {
+		_, _ = store.Idempotency(t.Context(), "k", now)
+		with := c
+		with.Idempotency = repeatable("k")
+		in := apikey.Issue{Name: "k", ExpiresAt: apikey.Expiry{Given: true, At: now.Add(time.Hour)}}
+		issuedKey, err := keys.Issue(t.Context(), with, account.Account.ID, in)
+		require.NoError(t, err)
+		k := issuedKey.View.Key.ID
+		record, err := store.Idempotency(t.Context(), "k", now)
+		require.NoError(t, err)
+		ok(keys.Repeat(t.Context(), c, *record))
+		fails(keys.Issue(t.Context(), narrow, account.Account.ID, apikey.Issue{Name: "k"}))
+		ok(keys.OfAccount(t.Context(), c, account.Account.ID, "", 50))
+		ok(keys.OfAccountByName(t.Context(), c, account.Account.ID, apikey.Filter{}, "", 50))
+		ok(keys.List(t.Context(), c, listing.Where{Node: made.Node.ID}, apikey.Filter{}, "", 50))
+		ok(keys.Get(t.Context(), c, k))
+		renamed := "key"
+		lost(func() {
+			ok(keys.Patch(t.Context(), c, k, apikey.Patch{Name: &renamed, ExpiresAt: apikey.Expiry{Given: true}}))
+		})
+		ok(keys.Deactivate(t.Context(), c, k))
+		ok(keys.Activate(t.Context(), c, k))
+		ok(keys.Regenerate(t.Context(), c, k, apikey.Expiry{}))
+		ok(keys.Revoke(t.Context(), c, k, "", ""))
+	})
+
+	from := func(ip string) verify.Origin { return verify.Origin{Address: ip, IP: ip, RequestID: "r"} }
+	wrong := func() token.Secret {
+		return token.Mint(token.ServiceAccountKey, id.Body(shown.View.Key.ID), rand.Reader)
+	}
+	retired := shown.Secret
+	regenerated, err := keys.Regenerate(t.Context(), c, shown.View.Key.ID, apikey.Expiry{})
+	require.NoError(t, err)
+	during("AuthorizerFunction", func() {
+		use := func(s token.Secret, ip string) {
+			v, err := judge.Verify(t.Context(), verify.Presented{Secret: s}, from(ip))
+			require.NoError(t, err)
+			require.Equal(t, verify.Allow, v.Class)
+			judge.Used(t.Context(), v, s, from(ip))
+		}
+		lost(func() { use(made.Secret, "192.0.2.1") })
+		use(regenerated.Secret, "192.0.2.1")
+		now = now.Add(24 * time.Hour)
+		use(regenerated.Secret, "192.0.2.1")
+		ok(judge.Verify(t.Context(), verify.Presented{Secret: retired}, from("192.0.2.1")))
+		for range 4 {
+			ok(judge.Verify(t.Context(), verify.Presented{Secret: wrong()}, from("192.0.2.9")))
+		}
+		ok(store.Verifier.CustomRole(t.Context(), id.New[id.Role](rand.Reader)))
+		require.NoError(t, judge.Denied(t.Context(), audit.Event{At: now, Action: "user.updated", Actor: caller.Actor(), Place: caller.Place,
+			Outcome: audit.Denied, Target: audit.Target{Type: "key", ID: "k"}}, "POST /x"))
+	})
+
+	other, err := accounts.Create(t.Context(), c, serviceaccount.New{Name: "other", Node: made.Node.ID})
+	require.NoError(t, err)
+	old := issued(t, keys, c, other.Account.ID) // of an epoch that has ended
+	issued(t, keys, c, other.Account.ID)
+	ok(keys.Rotate(t.Context(), c, other.Account.ID, apikey.Rotate{All: true}))
+	during("KeyStatusFunction", func() {
+		judge := &verify.Verifier{Store: store, Peppers: ring{}, Now: clock, Rand: rand.Reader, Policy: judge.Policy}
+		status.Judge = judge
+		ok(status.Status(t.Context(), retired, from("192.0.2.2")))
+		ok(status.Status(t.Context(), wrong(), from("192.0.2.1")))
+		lost(func() { require.NoError(t, status.Revoke(t.Context(), regenerated.Secret, "", from("192.0.2.1"))) })
+		ok(status.Status(t.Context(), regenerated.Secret, from("192.0.2.1")))
+		require.NoError(t, status.Revoke(t.Context(), made.Secret, "", from("192.0.2.1")))
+		require.NoError(t, keys.RevokeHeld(t.Context(), c, old.View.Key.ID, 1, "", ""))
+	})
+
+	during("MeFunction", func() {
+		ok(store.MSP(t.Context()))
+		ok(store.Token(t.Context(), made.Token.ID))
+		ok(store.Key(t.Context(), shown.View.Key.ID))
+	})
+	during("AuditEventsFunction", func() {
+		ok(store.Node(t.Context(), made.Node.ID))
+		_, _ = store.Company(t.Context(), id.New[id.Company](rand.Reader))
+		ok(store.Account(t.Context(), account.Account.ID))
+		page, err := store.AuditEvents(t.Context(), audit.Query{Place: string(made.Node.ID), From: now.Add(-48 * time.Hour), To: now.Add(time.Hour), Limit: 10})
+		require.NoError(t, err)
+		ok(store.AuditEvent(t.Context(), page.Events[0].ID))
+	})
+
+	text, err := os.ReadFile("../repotest/testdata/rights.json")
+	require.NoError(t, err)
+	var allowed map[string]map[string][]string
+	require.NoError(t, json.Unmarshal(text, &allowed))
+	for _, tables := range allowed {
+		for _, actions := range tables {
+			slices.Sort(actions)
+		}
+	}
+	require.Equal(t, allowed, got)
+}
+
+func issued(t *testing.T, keys *apikey.Service, c call.Call, account id.ServiceAccount) apikey.Shown {
+	t.Helper()
+	s, err := keys.Issue(t.Context(), c, account, apikey.Issue{Name: "k"})
+	require.NoError(t, err)
+	return s
+}
