@@ -107,6 +107,14 @@ func (w *World) Sample(name string, replace ...string) events.APIGatewayProxyReq
 	return e
 }
 
+// Event reads an event of the folder events/ as it is.
+func Event(t *testing.T, name string) events.APIGatewayProxyRequest {
+	t.Helper()
+	var e events.APIGatewayProxyRequest
+	require.NoError(t, json.Unmarshal(SampleText(t, name), &e))
+	return e
+}
+
 // SampleText reads a file of the folder events/.
 func SampleText(t *testing.T, name string) []byte {
 	t.Helper()

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rekey-dev/rekey/pkg/httpapi/httpapitest"
+)
+
+// function is an environment in which nothing of AWS can be reached.
+func function(name string) (string, bool) {
+	value, ok := map[string]string{"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "signing",
+		"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "REKEY_LOG_LEVEL": "error", "CURSOR_SECRET": "cursor"}[name]
+	return value, ok
+}
+
+func TestHandler_ServesRolesAndPermissions_P1(t *testing.T) {
+	handle, err := newHandler(t.Context(), function)
+	require.NoError(t, err)
+	for _, sample := range []string{"roles-list.json", "roles-get.json", "roles-permissions.json"} {
+		out, err := handle(t.Context(), httpapitest.Event(t, sample))
+		require.NoError(t, err)
+		require.Equal(t, 200, out.StatusCode, out.Body)
+	}
+	e := httpapitest.Event(t, "roles-list.json")
+	e.MultiValueQueryStringParameters = map[string][]string{"limit": {"1"}}
+	out, err := handle(t.Context(), e)
+	require.NoError(t, err)
+	require.Equal(t, 503, out.StatusCode, "a cursor cannot be sealed without its key")
+	require.NotEmpty(t, out.Headers["Retry-After"])
+}
+
+func TestHandler_SaysWhatIsMissing(t *testing.T) {
+	_, err := newHandler(t.Context(), func(string) (string, bool) { return "", false })
+	require.ErrorContains(t, err, "settings: missing: ")
+	require.ErrorContains(t, err, "AWS_REGION")
+}
