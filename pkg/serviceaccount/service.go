@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -180,8 +181,8 @@ func (s *Service) role(ctx context.Context, c call.Call, r id.Role, at authz.Obj
 		if err != nil {
 			return err
 		}
-		if custom == nil {
-			return fault.InvalidField("/role_id", "is no role")
+		if custom == nil || !slices.Contains(at.Place.Nodes(), custom.NodeID) {
+			return fault.InvalidField("/role_id", "is no role") // nor is one of a node that is not above the account
 		}
 		held = *custom
 	}

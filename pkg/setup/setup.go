@@ -123,7 +123,10 @@ func (s *Service) SetUp(ctx context.Context, p *idempotency.Pending, r audit.Req
 	if errors.Is(err, change.ErrLost) {
 		return Result{}, alreadySetUp()
 	}
-	return out, change.Settle(err, p)
+	if err = change.Settle(err, p); err != nil {
+		return Result{}, err // no secret leaves unless its token is known to be there
+	}
+	return out, nil
 }
 
 func alreadySetUp() error {
