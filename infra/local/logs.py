@@ -55,7 +55,8 @@ class Logs:
     def worst(self, count):
         """The last lines of all functions that are not routine, or simply the last ones."""
         lines = self.new(self.names(), 0)
-        striking = [line for line in lines if " INFO " not in line and '"errorMessage":"Unauthorized"' not in line]
+        routine = (" INFO ", " METRIC ", '"errorMessage":"Unauthorized"')
+        striking = [line for line in lines if not any(word in line for word in routine)]
         return (striking or lines)[-count:]
 
     def _events(self, group, since):
@@ -91,6 +92,8 @@ def _flat(message):
     if not isinstance(record, dict):
         return message
     record.pop("time", None)
+    if record.pop("_aws", None):  # the description of an embedded metric
+        record["level"] = "METRIC"
     parts = [str(record.pop(name)) for name in FIRST if name in record]
     return " ".join(parts + [f"{name}={value if isinstance(value, str) else json.dumps(value)}"
                              for name, value in record.items()])

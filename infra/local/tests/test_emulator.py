@@ -73,6 +73,9 @@ class Readable(unittest.TestCase):
         line = readable(0, "keys", '{"time":"x","level":"INFO","msg":"issued","status":201,"key":"key_1","ms":1.5}')
         self.assertRegex(line, r"^\d\d:\d\d:\d\d\.000 keys +INFO issued 201 key=key_1 ms=1\.5$")
 
+    def test_embedded_metrics_become_their_values(self):
+        self.assertRegex(readable(0, "keys", '{"_aws":{"Timestamp":1},"Locks":1}'), "keys +METRIC Locks=1$")
+
     def test_other_lines_stay_as_they_are(self):
         self.assertTrue(readable(0, "keys", "panic: [1]\n").endswith(" panic: [1]"))
 
