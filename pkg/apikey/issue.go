@@ -31,7 +31,7 @@ type Issue struct {
 // Issue makes a key and shows its secret once. Atomic: the key, the account's count of keys, the audit record and the
 // idempotency record, on condition that the account is as it was read.
 func (s *Service) Issue(ctx context.Context, c call.Call, account id.ServiceAccount, in Issue) (Shown, error) {
-	return retry(func() (Shown, error) { return s.issue(ctx, c, account, in) })
+	return change.Retry(func() (Shown, error) { return s.issue(ctx, c, account, in) })
 }
 
 func (s *Service) issue(ctx context.Context, c call.Call, account id.ServiceAccount, in Issue) (Shown, error) {
@@ -45,7 +45,7 @@ func (s *Service) issue(ctx context.Context, c call.Call, account id.ServiceAcco
 	refused.Target = audit.Target{Type: "service_account", ID: string(a.ID), Name: a.Name}
 	refused.Details = map[string]any{"change": audit.KeyIssued, "service_account_id": string(a.ID)}
 	if err := c.Caller.Check(permission.KeysIssue, authz.Object{Place: a.Place, Account: a.ID, What: "service account"}); err != nil {
-		return Shown{}, s.denied(ctx, c, refused, err)
+		return Shown{}, c.Deny(ctx, s.Store.Deny, refused, err)
 	}
 	r, err := s.roleOf(ctx, a)
 	if err != nil {
@@ -56,7 +56,7 @@ func (s *Service) issue(ctx context.Context, c call.Call, account id.ServiceAcco
 		return Shown{}, invalid
 	}
 	if err := c.Caller.Grantable(scopes); err != nil {
-		return Shown{}, s.denied(ctx, c, refused, err)
+		return Shown{}, c.Deny(ctx, s.Store.Deny, refused, err)
 	}
 	if err := c.Idempotency.Check(); err != nil {
 		return Shown{}, err

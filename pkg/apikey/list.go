@@ -107,27 +107,15 @@ func (s *Service) List(ctx context.Context, c call.Call, w listing.Where, f Filt
 		return s.exact(ctx, at, w.Direct, k)
 	}
 	q := listing.Query{Noun: listing.Keys, Place: at.ID(), Direct: w.Direct, Prefix: f.Query, After: after}
-	var page Page
-	for read := 0; ; {
-		q.Limit = min(limit-len(page.Keys), listing.ReadLimit-read)
-		rows, err := s.Store.List(ctx, q)
-		if err != nil {
-			return Page{}, err
-		}
+	keys, next, err := listing.Collect(ctx, s.Store.List, q, limit, func(rows listing.Page) ([]View, error) {
 		ids := make([]id.Key, len(rows.Rows))
 		for i, r := range rows.Rows {
 			ids[i] = id.Key(r.ID)
 		}
 		views, err := s.views(ctx, ids)
-		if err != nil {
-			return Page{}, err
-		}
-		page.Keys = append(page.Keys, f.keep(views, s.Now())...)
-		page.Next, q.After = rows.Next, rows.Next
-		if read += max(len(rows.Rows), 1); page.Next == "" || len(page.Keys) >= limit || read >= listing.ReadLimit {
-			return page, nil
-		}
-	}
+		return f.keep(views, s.Now()), err
+	})
+	return Page{Keys: keys, Next: next}, err
 }
 
 func (s *Service) exact(ctx context.Context, at place.Place, direct bool, k id.Key) (Page, error) {

@@ -16,7 +16,7 @@ import (
 // zero Secret when the secret may not be shown any more: an hour has passed, the secret was used, it is no longer the key's
 // current one, or the key has ended. That it was shown again is recorded, on condition that the key is as it was read.
 func (s *Service) Repeat(ctx context.Context, c call.Call, r idempotency.Record) (token.Secret, error) {
-	return retry(func() (token.Secret, error) {
+	return change.Retry(func() (token.Secret, error) {
 		if r.Secret == nil {
 			return token.Secret{}, nil
 		}

@@ -2,7 +2,6 @@ package apikey
 
 import (
 	"context"
-	"errors"
 	"io"
 	"time"
 
@@ -157,18 +156,6 @@ func (s *Service) roleOf(ctx context.Context, a serviceaccount.Account) (role.Ro
 	return *r, nil
 }
 
-// denied records a refusal of key management and returns the refusal. Refusals other than a 403 are no refusal of a right
-// and are returned as they are. If the record cannot be written the caller is told that rekey is unavailable.
-func (s *Service) denied(ctx context.Context, c call.Call, e audit.Event, refusal error) error {
-	switch fault.KindOf(refusal) {
-	case fault.MissingPermission, fault.MissingScope, fault.NotGrantable:
-		if err := s.Store.Deny(ctx, c.Refused(e, e.At)); err != nil {
-			return err
-		}
-	}
-	return refusal
-}
-
 // commit carries out a change; an equal call that was first is answered with its answer.
 func (s *Service) commit(ctx context.Context, c call.Call, set change.Set) error {
 	return change.Settle(s.Store.Commit(ctx, set), c.Idempotency)
@@ -181,24 +168,6 @@ func (s *Service) unchanged(ctx context.Context, c call.Call, v View) (View, err
 		return v, err
 	}
 	return v, change.Settle(s.Store.Remember(ctx, *record), c.Idempotency)
-}
-
-// retry runs one attempt of a use case again for as long as it loses races. With an error it returns nothing else: no secret
-// leaves unless the change that it belongs to is known to have happened.
-func retry[T any](attempt func() (T, error)) (T, error) {
-	var none T
-	var err error
-	for range attempts {
-		var out T
-		if out, err = attempt(); err == nil {
-			return out, nil
-		}
-		if !errors.Is(err, change.ErrLost) {
-			return none, err
-		}
-	}
-	return none, &fault.Error{Kind: fault.Unavailable, RetryAfter: time.Second, Cause: err,
-		Detail: "Others are changing the same object. Try again shortly."}
 }
 
 // event begins the record of a change of a key.

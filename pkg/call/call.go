@@ -2,12 +2,15 @@
 package call
 
 import (
+	"context"
+	"time"
+
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/authz"
+	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/idempotency"
 	"github.com/rekey-dev/rekey/pkg/precondition"
-	"time"
 )
 
 // Call is one authenticated call.
@@ -31,4 +34,16 @@ func (c Call) Refused(e audit.Event, now time.Time) audit.Event {
 	e.Operation = id.FromBody[id.Operation](id.Body(e.ID))
 	e.Outcome, e.Seq = audit.Denied, 0
 	return e
+}
+
+// Deny records that an action was refused, by way of put, and returns the refusal; if it cannot be recorded, that is the
+// answer. Only a 403 is the refusal of a right: other faults are returned as they are.
+func (c Call) Deny(ctx context.Context, put func(context.Context, audit.Event) error, e audit.Event, refusal error) error {
+	switch fault.KindOf(refusal) {
+	case fault.MissingPermission, fault.MissingScope, fault.NotGrantable:
+		if err := put(ctx, c.Refused(e, e.At)); err != nil {
+			return err
+		}
+	}
+	return refusal
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/idempotency"
 )
@@ -51,6 +52,27 @@ func Settle(err error, p *idempotency.Pending) error {
 		return idempotency.Answer(repeated.Winner, p.Fingerprint)
 	}
 	return err
+}
+
+// attempts is how often Retry tries.
+const attempts = 8
+
+// Retry runs one attempt of a use case, which reads and then commits, again for as long as it loses races; after eight it
+// is unavailable, and safe to call again. With an error it returns the zero T: a secret never leaves beside one.
+func Retry[T any](attempt func() (T, error)) (T, error) {
+	var none T
+	var err error
+	for range attempts {
+		var out T
+		if out, err = attempt(); err == nil {
+			return out, nil
+		}
+		if !errors.Is(err, ErrLost) {
+			return none, err
+		}
+	}
+	return none, &fault.Error{Kind: fault.Unavailable, RetryAfter: time.Second, Cause: err,
+		Detail: "Others are changing the same object. Try again shortly."}
 }
 
 // Check refuses a Set without records, or with incomplete ones.

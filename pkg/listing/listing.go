@@ -48,6 +48,28 @@ type Page struct {
 	Next string // position to go on from; "" at the end. With Direct, a page may be short although there are more
 }
 
+// Collect reads rows until a page is full, the list ends, or ReadLimit rows were read. take reads what the rows are of and
+// returns what the list wants of it. It returns the position to go on from, "" at the end.
+func Collect[T any](ctx context.Context, list func(context.Context, Query) (Page, error), q Query, limit int, take func(Page) ([]T, error)) ([]T, string, error) {
+	var out []T
+	for read := 0; ; {
+		q.Limit = min(limit-len(out), ReadLimit-read)
+		rows, err := list(ctx, q)
+		if err != nil {
+			return nil, "", err
+		}
+		wanted, err := take(rows)
+		if err != nil {
+			return nil, "", err
+		}
+		out = append(out, wanted...)
+		q.After = rows.Next
+		if read += max(len(rows.Rows), 1); rows.Next == "" || len(out) >= limit || read >= ReadLimit {
+			return out, rows.Next, nil
+		}
+	}
+}
+
 // Where is the place filter of a list: a node with everything below it, only the node itself, or a company. The zero Where
 // is the caller's own place.
 type Where struct {

@@ -35,7 +35,7 @@ type New struct {
 // Create makes an account. Atomic: the account, its name's uniqueness among its siblings, the place's count, the audit
 // record and the idempotency record.
 func (s *Service) Create(ctx context.Context, c call.Call, in New) (View, error) {
-	return retry(func() (View, error) { return s.create(ctx, c, in) })
+	return change.Retry(func() (View, error) { return s.create(ctx, c, in) })
 }
 
 func (s *Service) create(ctx context.Context, c call.Call, in New) (View, error) {
@@ -58,7 +58,7 @@ func (s *Service) create(ctx context.Context, c call.Call, in New) (View, error)
 		refused.Target = audit.Target{Type: "company", ID: string(at.Company)}
 	}
 	if err := c.Caller.Check(permission.ServiceAccountsCreate, authz.Object{Place: at, What: refused.Target.Type}); err != nil {
-		return View{}, s.denied(ctx, c, refused, err)
+		return View{}, c.Deny(ctx, s.Store.Deny, refused, err)
 	}
 	if err := c.Idempotency.Check(); err != nil {
 		return View{}, err
@@ -74,7 +74,7 @@ func (s *Service) create(ctx context.Context, c call.Call, in New) (View, error)
 		return View{}, err
 	}
 	if err := s.role(ctx, c, in.RoleID, object(a)); err != nil {
-		return View{}, s.denied(ctx, c, refused, err)
+		return View{}, c.Deny(ctx, s.Store.Deny, refused, err)
 	}
 	view := View{Account: a}
 	record, err := c.Idempotency.Record(op, now, view, nil)
@@ -125,7 +125,7 @@ type Patch struct {
 
 // Patch changes an account. Atomic: the account, the rows that list it, and the audit record.
 func (s *Service) Patch(ctx context.Context, c call.Call, account id.ServiceAccount, in Patch) (View, error) {
-	return retry(func() (View, error) {
+	return change.Retry(func() (View, error) {
 		a, refused, err := s.begin(ctx, c, account, permission.ServiceAccountsUpdate, audit.ServiceAccountUpdated)
 		if err != nil {
 			return View{}, err
@@ -135,7 +135,7 @@ func (s *Service) Patch(ctx context.Context, c call.Call, account id.ServiceAcco
 		}
 		if in.RoleID != nil && *in.RoleID != a.RoleID {
 			if err := s.role(ctx, c, *in.RoleID, object(a)); err != nil {
-				return View{}, s.denied(ctx, c, refused, err)
+				return View{}, c.Deny(ctx, s.Store.Deny, refused, err)
 			}
 		}
 		next, changed, err := in.apply(a)
@@ -214,7 +214,7 @@ func endedFault() error {
 // Revoke ends an account: every key stops at once, whatever their number, and the record stays. An account that is revoked
 // stays as it is. Atomic: the account, the end of its keys, the audit record and the idempotency record.
 func (s *Service) Revoke(ctx context.Context, c call.Call, account id.ServiceAccount, reason string) (View, error) {
-	return retry(func() (View, error) {
+	return change.Retry(func() (View, error) {
 		a, _, err := s.begin(ctx, c, account, permission.ServiceAccountsDelete, audit.ServiceAccountRevoked)
 		if err != nil {
 			return View{}, err
@@ -260,7 +260,7 @@ func (s *Service) Revoke(ctx context.Context, c call.Call, account id.ServiceAcc
 // Delete removes an account that has no live key; one that has is in use. Its name can be used again, its audit records
 // stay. Atomic: the account, its name, the place's count and the audit record, on condition that no key has changed.
 func (s *Service) Delete(ctx context.Context, c call.Call, account id.ServiceAccount) error {
-	_, err := retry(func() (struct{}, error) {
+	_, err := change.Retry(func() (struct{}, error) {
 		a, _, err := s.begin(ctx, c, account, permission.ServiceAccountsDelete, audit.ServiceAccountDeleted)
 		if err != nil {
 			return struct{}{}, err
@@ -298,7 +298,7 @@ func inUse(live []id.Key) error {
 // Unlock ends a lock and empties its counter; failures of before count for nothing any more. An account without counted
 // failures stays as it is. Atomic: the counter, the audit record and the idempotency record.
 func (s *Service) Unlock(ctx context.Context, c call.Call, account id.ServiceAccount) (View, error) {
-	return retry(func() (View, error) {
+	return change.Retry(func() (View, error) {
 		a, _, err := s.begin(ctx, c, account, permission.KeysUnlock, audit.Unlocked)
 		if err != nil {
 			return View{}, err

@@ -46,27 +46,14 @@ func (s *Service) List(ctx context.Context, c call.Call, w listing.Where, f Filt
 		return s.exact(ctx, at, w.Direct, account, Filter{})
 	}
 	q := listing.Query{Noun: listing.ServiceAccounts, Place: at.ID(), Direct: w.Direct, Prefix: f.Query, After: after}
-	var page Page
-	for read := 0; ; {
-		q.Limit = min(limit-len(page.Accounts), listing.ReadLimit-read)
-		rows, err := s.Store.List(ctx, q)
-		if err != nil {
-			return Page{}, err
-		}
+	accounts, next, err := listing.Collect(ctx, s.Store.List, q, limit, func(rows listing.Page) ([]View, error) {
 		found, err := s.read(ctx, rows.Rows)
 		if err != nil {
-			return Page{}, err
+			return nil, err
 		}
-		views, err := s.views(ctx, f.keep(found, s.Now()))
-		if err != nil {
-			return Page{}, err
-		}
-		page.Accounts = append(page.Accounts, views...)
-		page.Next, q.After = rows.Next, rows.Next
-		if read += max(len(rows.Rows), 1); page.Next == "" || len(page.Accounts) >= limit || read >= listing.ReadLimit {
-			return page, nil
-		}
-	}
+		return s.views(ctx, f.keep(found, s.Now()))
+	})
+	return Page{Accounts: accounts, Next: next}, err
 }
 
 func (s *Service) exact(ctx context.Context, at place.Place, direct bool, account id.ServiceAccount, f Filter) (Page, error) {

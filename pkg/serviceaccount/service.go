@@ -2,7 +2,6 @@ package serviceaccount
 
 import (
 	"context"
-	"errors"
 	"io"
 	"slices"
 	"strconv"
@@ -54,9 +53,6 @@ type Service struct {
 	Now   func() time.Time
 	Rand  io.Reader
 }
-
-// attempts is how often a use case reads anew and tries again after it lost a race.
-const attempts = 8
 
 // View is an account with what is shown of it beside what it holds.
 type View struct {
@@ -111,7 +107,7 @@ func (s *Service) begin(ctx context.Context, c call.Call, account id.ServiceAcco
 	}
 	refused := s.event(c, "", s.Now(), action, a)
 	if err := c.Caller.Check(p, object(a)); err != nil {
-		return Account{}, refused, s.denied(ctx, c, refused, err)
+		return Account{}, refused, c.Deny(ctx, s.Store.Deny, refused, err)
 	}
 	if err := c.Idempotency.Check(); err != nil {
 		return Account{}, refused, err
@@ -124,17 +120,6 @@ func (s *Service) event(c call.Call, op id.Operation, now time.Time, action stri
 	e.Action, e.Place, e.Seq = action, a.Place, a.EventSeq
 	e.Target = audit.Target{Type: "service_account", ID: string(a.ID), Name: a.Name}
 	return e
-}
-
-// denied records a refusal of account management and returns the refusal; if it cannot be recorded, that is the answer.
-func (s *Service) denied(ctx context.Context, c call.Call, e audit.Event, refusal error) error {
-	switch fault.KindOf(refusal) {
-	case fault.MissingPermission, fault.MissingScope, fault.NotGrantable:
-		if err := s.Store.Deny(ctx, c.Refused(e, e.At)); err != nil {
-			return err
-		}
-	}
-	return refusal
 }
 
 // commit carries out a change; an equal call that was first is answered with its answer.
@@ -153,24 +138,6 @@ func (s *Service) unchanged(ctx context.Context, c call.Call, a Account) (View, 
 		return v, err
 	}
 	return v, change.Settle(s.Store.Remember(ctx, *record), c.Idempotency)
-}
-
-// retry runs one attempt of a use case again for as long as it loses races. With an error it returns nothing else: no secret
-// leaves unless the change that it belongs to is known to have happened.
-func retry[T any](attempt func() (T, error)) (T, error) {
-	var none T
-	var err error
-	for range attempts {
-		var out T
-		if out, err = attempt(); err == nil {
-			return out, nil
-		}
-		if !errors.Is(err, change.ErrLost) {
-			return none, err
-		}
-	}
-	return none, &fault.Error{Kind: fault.Unavailable, RetryAfter: time.Second, Cause: err,
-		Detail: "Others are changing the same object. Try again shortly."}
 }
 
 // role checks that a role can be given to a service account by this caller.

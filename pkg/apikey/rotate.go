@@ -1,0 +1,175 @@
+package apikey
+
+import (
+	"context"
+	"time"
+
+	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/authz"
+	"github.com/rekey-dev/rekey/pkg/call"
+	"github.com/rekey-dev/rekey/pkg/change"
+	"github.com/rekey-dev/rekey/pkg/fault"
+	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/lock"
+	"github.com/rekey-dev/rekey/pkg/name"
+	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+	"github.com/rekey-dev/rekey/pkg/token"
+)
+
+// Rotate is the input of replacing an account's only key, or all of its keys by one.
+type Rotate struct {
+	All       bool
+	Reason    string
+	ExpiresAt Expiry
+}
+
+// Rotate replaces the secret of an account's only live key: same ID, the existing secret invalid when the call returns. With
+// several live keys, and All, it stops them all and shows one new key with the union of their scopes, in one transaction
+// whatever their number. Atomic: all of it, with its audit records and the idempotency record.
+func (s *Service) Rotate(ctx context.Context, c call.Call, account id.ServiceAccount, in Rotate) (Shown, error) {
+	return change.Retry(func() (Shown, error) {
+		a, err := s.account(ctx, account)
+		if err != nil {
+			return Shown{}, err
+		}
+		now := s.Now()
+		refused := c.Event("", "", now)
+		refused.Action, refused.Place = audit.ServiceAccountRotated, a.Place
+		refused.Target = audit.Target{Type: "service_account", ID: string(a.ID), Name: a.Name}
+		if err := c.Caller.Check(permission.ServiceAccountsRotate, authz.Object{Place: a.Place, Account: a.ID, What: "service account"}); err != nil {
+			return Shown{}, c.Deny(ctx, s.Store.Deny, refused, err)
+		}
+		if problem := name.CheckDescription(in.Reason); problem != "" {
+			return Shown{}, fault.InvalidField("/reason", problem)
+		}
+		keys, scopes, err := s.liveKeys(ctx, a, now)
+		if err != nil {
+			return Shown{}, err
+		}
+		// A repeat is judged by what the account's keys carry now: nobody is shown more than they hold.
+		if err := c.Caller.Grantable(scopes); err != nil {
+			return Shown{}, c.Deny(ctx, s.Store.Deny, refused, err)
+		}
+		if err := c.Idempotency.Check(); err != nil {
+			return Shown{}, err
+		}
+		if err := c.Match.Check(string(a.ID), a.Version); err != nil {
+			return Shown{}, err
+		}
+		if err := s.issuable(ctx, a); err != nil {
+			return Shown{}, err
+		}
+		op := id.New[id.Operation](s.Rand)
+		switch {
+		case len(keys) == 0:
+			return Shown{}, fault.New(fault.Conflict, "The service account has no live key to rotate. Issue one.")
+		case len(keys) == 1:
+			v, err := s.view(ctx, keys[0], a, nil)
+			if err != nil {
+				return Shown{}, err
+			}
+			return s.regenerate(ctx, c, v, in.ExpiresAt, in.Reason, now, op)
+		case !in.All:
+			return Shown{}, &fault.Error{Kind: fault.Conflict, BlockedBy: []fault.Blocker{blocker(keys)},
+				Detail: "The service account has several live keys. Regenerate one of them by its ID, or repeat with all: true, which stops them all."}
+		}
+		return s.rotateAll(ctx, c, a, keys, scopes, in, now, op)
+	})
+}
+
+// liveKeys reads an account's live keys, newest first, and the union of their scopes.
+func (s *Service) liveKeys(ctx context.Context, a serviceaccount.Account, now time.Time) ([]Key, permission.Set, error) {
+	var scopes permission.Set
+	rows, err := s.Store.LiveKeys(ctx, a, now)
+	if err != nil || len(rows) == 0 {
+		return nil, scopes, err
+	}
+	ids := make([]id.Key, len(rows))
+	for i, r := range rows {
+		ids[i] = r.ID
+	}
+	found, err := s.Store.Keys(ctx, ids)
+	if err != nil {
+		return nil, scopes, err
+	}
+	byID := make(map[id.Key]Key, len(found))
+	for _, k := range found {
+		byID[k.ID] = k
+	}
+	keys := make([]Key, 0, len(rows))
+	for _, r := range rows {
+		k, ok := byID[r.ID]
+		if !ok || !StateOf(k, a, nil, now).Live() {
+			continue // it changed since the query; the transaction is conditional on the keys' version
+		}
+		keys = append(keys, k)
+		scopes = scopes.Or(k.Scopes)
+	}
+	return keys, scopes, nil
+}
+
+func (s *Service) rotateAll(ctx context.Context, c call.Call, a serviceaccount.Account, keys []Key, scopes permission.Set, in Rotate, now time.Time, op id.Operation) (Shown, error) {
+	if err := in.ExpiresAt.check(now); err != nil {
+		return Shown{}, err
+	}
+	end := in.ExpiresAt.or(earliestEnd(keys))
+	k := Key{ID: id.New[id.Key](s.Rand), Kind: token.ServiceAccountKey, AccountID: a.ID, Place: a.Place, Name: keys[0].Name,
+		Scopes: scopes, RoleHint: a.RoleID, Generation: 1, IssueEpoch: a.IssueEpoch + 1, ExpiresAt: end,
+		NoticeFrom: NoticeOf(end), CreatedBy: c.Caller.ID, CreatedByName: c.Caller.Name, CreatedAt: now, UpdatedAt: now,
+		Version: 1, EventSeq: 1}
+	m, err := s.Mint.New(ctx, k.Kind, id.Body(k.ID), k.Generation, op, c.Idempotency)
+	if err != nil {
+		return Shown{}, err
+	}
+	k.MAC, k.PepperVersion = m.MAC, m.PepperVersion
+	next := a
+	next.EventSeq++
+	next.UpdatedAt = now
+	after := next
+	after.IssueEpoch++
+	after.KeyCount = 1
+	after.Lock = clearedLock(a)
+	shown := Shown{View: View{Key: k, Account: after, State: StateOf(k, after, nil, now)}, Secret: m.Secret}
+	record, err := c.Idempotency.Record(op, now, shown, m.Derived)
+	if err != nil {
+		return Shown{}, err
+	}
+	rotated := c.Event(id.New[id.Event](s.Rand), op, now)
+	rotated.Action, rotated.Place, rotated.Seq = audit.ServiceAccountRotated, a.Place, next.EventSeq
+	rotated.Target = audit.Target{Type: "service_account", ID: string(a.ID), Name: a.Name}
+	rotated.Details = map[string]any{"keys_stopped": len(keys), "key_id": string(k.ID), "key_prefix": k.Prefix(), "reason": orUnspecified(in.Reason)}
+	ended := &serviceaccount.Ended{At: now, By: c.Caller.ID, Reason: ReasonSuperseded}
+	return shown, s.commit(ctx, c, change.Set{Operation: op, At: now, Idempotency: record,
+		Events: []audit.Event{rotated, s.event(c, op, now, audit.UserUpdated, audit.KeyIssued, k)},
+		Writes: []change.Write{Create{Key: k}, serviceaccount.Update{Old: a, New: &next, SameKeys: true, KeysChanged: true,
+			KeyCount: 1, ClearLock: true, EndKeys: ended}}})
+}
+
+func earliestEnd(keys []Key) time.Time {
+	var end time.Time
+	for _, k := range keys {
+		if !k.ExpiresAt.IsZero() && (end.IsZero() || k.ExpiresAt.Before(end)) {
+			end = k.ExpiresAt
+		}
+	}
+	return end
+}
+
+func blocker(keys []Key) fault.Blocker {
+	b := fault.Blocker{Type: "key", Count: len(keys)}
+	for _, k := range keys[:min(10, len(keys))] {
+		b.IDs = append(b.IDs, string(k.ID))
+	}
+	return b
+}
+
+func orUnspecified(reason string) string {
+	if reason == "" {
+		return ReasonUnspecified
+	}
+	return reason
+}
+
+// clearedLock is the counter after an unlock: empty, of the next epoch.
+func clearedLock(a serviceaccount.Account) lock.Counter { return lock.Counter{Epoch: a.Lock.Epoch + 1} }
