@@ -35,6 +35,7 @@ func newHandler(ctx context.Context, lookup boot.Lookup) (httpapi.Handler, error
 		Keys:   &apikey.Service{Store: store, Fold: fold.Name, Now: time.Now, Rand: rand.Reader},
 		Tokens: &accesstoken.Service{Store: store, Now: time.Now, Rand: rand.Reader},
 		Hold:   env.Hold(),
+		Judged: observer.Judged,
 	}
 	api := httpapi.New(httpapi.Settings{Now: time.Now, Rand: rand.Reader, Log: env.Logger()})
 	routes.Register(api, service)

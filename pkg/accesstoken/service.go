@@ -9,6 +9,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/change"
+	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
 )
 
@@ -27,10 +28,14 @@ type Service struct {
 	Rand  io.Reader
 }
 
+// attempts is how often a use case reads anew and tries again after it lost a race.
+const attempts = 8
+
 // RevokeHeld ends a token on the word of whoever holds its current secret. One that has ended stays as it is. Atomic: the
 // token and the audit record.
 func (s *Service) RevokeHeld(ctx context.Context, c call.Call, t id.PAT, generation int64, reason, note string) error {
-	for {
+	var lost error
+	for range attempts {
 		old, err := s.Store.Token(ctx, t)
 		if err != nil {
 			return err
@@ -51,8 +56,8 @@ func (s *Service) RevokeHeld(ctx context.Context, c call.Call, t id.PAT, generat
 		if !errors.Is(err, change.ErrLost) {
 			return err
 		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+		lost = err
 	}
+	return &fault.Error{Kind: fault.Unavailable, RetryAfter: time.Second, Cause: lost,
+		Detail: "Others are changing the same object. Try again shortly."}
 }

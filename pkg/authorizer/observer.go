@@ -66,5 +66,11 @@ func (b Observer) Failed(what string, err error) {
 	b.Log.Warn("a write was given up", "what", what, "error", err)
 }
 
+// Judged counts a verdict that was given to a holder who asked, and ends its request.
+func (b Observer) Judged(class verify.Class) {
+	b.Metrics.Verdict(string(class))
+	b.Metrics.Done()
+}
+
 // Announced counts a lock.
 func (b Observer) Announced() { b.Metrics.Count(telemetry.Locks, 1) }

@@ -43,6 +43,20 @@ type Service struct {
 	Keys   Keys
 	Tokens Tokens
 	Hold   bool // after a restore: nothing is answered
+	// Judged is told of the class of every verdict; verify.Unavailable where there was none. It must not block.
+	Judged func(verify.Class)
+}
+
+// inquire judges a secret and says so.
+func (s *Service) inquire(ctx context.Context, secret token.Secret, o verify.Origin) (verify.Verdict, error) {
+	v, err := s.Judge.Inquire(ctx, secret, o)
+	if err != nil {
+		v.Class = verify.Unavailable
+	}
+	if s.Judged != nil {
+		s.Judged(v.Class)
+	}
+	return v, err
 }
 
 // Answer is what a holder is told. What is not known to whoever holds the secret is empty.
@@ -73,7 +87,7 @@ func (s *Service) Status(ctx context.Context, secret token.Secret, o verify.Orig
 	if s.Hold {
 		return Answer{}, held()
 	}
-	v, err := s.Judge.Inquire(ctx, secret, o)
+	v, err := s.inquire(ctx, secret, o)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -99,12 +113,12 @@ func (s *Service) Revoke(ctx context.Context, secret token.Secret, reason string
 		return fault.InvalidField("/reason", problem)
 	}
 	if apikey.CheckReason(reason) != nil { // in the holder's own words
-		reason, note = apikey.ReasonCompromise, reason
+		reason, note = apikey.ReasonUnspecified, reason
 	}
 	if reason == "" {
 		reason = apikey.ReasonCompromise
 	}
-	v, err := s.Judge.Inquire(ctx, secret, o)
+	v, err := s.inquire(ctx, secret, o)
 	if err != nil || !v.Current {
 		return err
 	}

@@ -82,7 +82,7 @@ type World struct {
 // Empty makes a world on which set-up has not run.
 func Empty(t TB) *World {
 	w := &World{T: t, Ctx: context.Background(), Mem: memstore.New(), Clock: &Clock{now: Start}, Rand: NewRand(t.Name())}
-	w.Store = memstore.NewFlaky(w.Mem)
+	w.Store = memstore.NewFlaky(patient{w.Mem})
 	w.Peppers, w.Derivation = NewRing(w.Rand), NewRing(w.Rand)
 	w.Mint = &mint.Mint{Peppers: w.Peppers, Derivation: w.Derivation, Rand: w.Rand}
 	w.Keys = &apikey.Service{Store: w.Store, Mint: w.Mint, Fold: fold.Name, Now: w.Clock.Now, Rand: w.Rand}

@@ -130,7 +130,7 @@ func (s *Service) SetUp(ctx context.Context, p *idempotency.Pending, r audit.Req
 }
 
 func alreadySetUp() error {
-	return fault.New(fault.AlreadySetUp, "The deployment is set up. Whoever holds the AWS account can enrol an owner anew: see the guide on recovering an owner.")
+	return fault.New(fault.AlreadySetUp, "The deployment is set up. Whoever holds the AWS account can enrol an owner anew with the command in the output RecoverOwnerCommand.")
 }
 
 func (in Input) check() error {

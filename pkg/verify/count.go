@@ -158,7 +158,7 @@ func (v *Verifier) see(ctx context.Context, out Verdict, o Origin, now time.Time
 		actor := audit.Actor{Type: audit.Holder, ID: "holder", Name: "holder of a retired secret", KeyID: c.ID, KeyPrefix: c.prefix()}
 		e := v.event(out, o, now, audit.RetiredSeen, actor, audit.Target{Type: noun, ID: c.ID, Name: c.Name})
 		e.Seq = c.EventSeq + 1
-		e.Details = map[string]any{"key_id": c.ID, "key_prefix": c.prefix(), "generation": c.Generation,
+		e.Details = map[string]any{"key_id": c.ID, "key_prefix": c.prefix(),
 			"status": string(out.Status), "source_ip": o.Address, "user_agent": o.UserAgent}
 		if noun == "key" { // by which the record is found among its account's
 			e.Details["service_account_id"] = c.Names.Principal
