@@ -34,8 +34,8 @@ func newHandler(ctx context.Context, lookup boot.Lookup) (*routes.Handler, error
 	service := &setup.Service{Store: store, Code: env.SetupCode(), Now: time.Now, Rand: rand.Reader, OwnerEmail: env.OptionalText("OWNER_EMAIL"),
 		Mint: &mint.Mint{Peppers: env.Peppers(), Derivation: env.DerivationKeys(), Rand: rand.Reader}}
 	api := httpapi.New(httpapi.Settings{Now: time.Now, Rand: rand.Reader, Log: env.Logger(), Idempotency: store.Idempotency,
-		Repeat: func(ctx context.Context, _ call.Call, r idempotency.Record) (token.Secret, error) {
-			return service.Repeat(ctx, r)
+		Repeat: func(ctx context.Context, c call.Call, r idempotency.Record) (token.Secret, error) {
+			return service.Repeat(ctx, c.Request, r)
 		}})
 	routes.Register(api, service)
 	return &routes.Handler{HTTP: api.Handle, Recover: service.Recover, Log: env.Logger()}, env.Ready(ctx)

@@ -37,6 +37,11 @@ type Create struct{ Token Token }
 
 func (Create) Write() {}
 
+// Note changes nothing of a token but its event seq: the record of the Set is its next. It is lost when the token has changed.
+type Note struct{ Old Token }
+
+func (Note) Write() {}
+
 // Revoke ends a token. It is lost when the token has changed.
 type Revoke struct {
 	Old Token

@@ -2,14 +2,12 @@ package accesstoken
 
 import (
 	"context"
-	"errors"
 	"io"
 	"time"
 
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/change"
-	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
 )
 
@@ -28,20 +26,16 @@ type Service struct {
 	Rand  io.Reader
 }
 
-// attempts is how often a use case reads anew and tries again after it lost a race.
-const attempts = 8
-
 // RevokeHeld ends a token on the word of whoever holds its current secret. One that has ended stays as it is. Atomic: the
 // token and the audit record.
 func (s *Service) RevokeHeld(ctx context.Context, c call.Call, t id.PAT, generation int64, reason, note string) error {
-	var lost error
-	for range attempts {
+	_, err := change.Retry(func() (struct{}, error) {
 		old, err := s.Store.Token(ctx, t)
 		if err != nil {
-			return err
+			return struct{}{}, err
 		}
 		if !old.RevokedAt.IsZero() || old.Generation != generation {
-			return nil
+			return struct{}{}, nil
 		}
 		now, op := s.Now(), id.New[id.Operation](s.Rand)
 		e := c.Event(id.New[id.Event](s.Rand), op, now)
@@ -52,12 +46,7 @@ func (s *Service) RevokeHeld(ctx context.Context, c call.Call, t id.PAT, generat
 		if note != "" {
 			e.Details["note"] = note
 		}
-		err = s.Store.Commit(ctx, change.Set{Operation: op, At: now, Events: []audit.Event{e}, Writes: []change.Write{Revoke{Old: old, At: now}}})
-		if !errors.Is(err, change.ErrLost) {
-			return err
-		}
-		lost = err
-	}
-	return &fault.Error{Kind: fault.Unavailable, RetryAfter: time.Second, Cause: lost,
-		Detail: "Others are changing the same object. Try again shortly."}
+		return struct{}{}, s.Store.Commit(ctx, change.Set{Operation: op, At: now, Events: []audit.Event{e}, Writes: []change.Write{Revoke{Old: old, At: now}}})
+	})
+	return err
 }

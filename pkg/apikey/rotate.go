@@ -57,17 +57,24 @@ func (s *Service) Rotate(ctx context.Context, c call.Call, account id.ServiceAcc
 		if err := c.Match.Check(string(a.ID), a.Version); err != nil {
 			return Shown{}, err
 		}
-		if err := s.issuable(ctx, a); err != nil {
-			return Shown{}, err
+		if a.Status != serviceaccount.Active {
+			return Shown{}, accountEnded()
 		}
 		op := id.New[id.Operation](s.Rand)
 		switch {
 		case len(keys) == 0:
 			return Shown{}, fault.New(fault.Conflict, "The service account has no live key to rotate. Issue one.")
 		case len(keys) == 1:
-			v, err := s.view(ctx, keys[0], a, nil)
+			k, err := s.Store.Key(ctx, keys[0].ID)
 			if err != nil {
 				return Shown{}, err
+			}
+			v, err := s.view(ctx, k, a, nil)
+			if err != nil {
+				return Shown{}, err
+			}
+			if !v.State.Live() {
+				return Shown{}, change.ErrLost // it ended since the query
 			}
 			return s.regenerate(ctx, c, v, in.ExpiresAt, in.Reason, now, op)
 		case !in.All:
@@ -78,35 +85,14 @@ func (s *Service) Rotate(ctx context.Context, c call.Call, account id.ServiceAcc
 	})
 }
 
-// liveKeys reads an account's live keys, newest first, and the union of their scopes.
+// liveKeys reads an account's live keys, newest first, in one query, and the union of their scopes.
 func (s *Service) liveKeys(ctx context.Context, a serviceaccount.Account, now time.Time) ([]Key, permission.Set, error) {
 	var scopes permission.Set
-	rows, err := s.Store.LiveKeys(ctx, a, now)
-	if err != nil || len(rows) == 0 {
-		return nil, scopes, err
-	}
-	ids := make([]id.Key, len(rows))
-	for i, r := range rows {
-		ids[i] = r.ID
-	}
-	found, err := s.Store.Keys(ctx, ids)
-	if err != nil {
-		return nil, scopes, err
-	}
-	byID := make(map[id.Key]Key, len(found))
-	for _, k := range found {
-		byID[k.ID] = k
-	}
-	keys := make([]Key, 0, len(rows))
-	for _, r := range rows {
-		k, ok := byID[r.ID]
-		if !ok || !StateOf(k, a, nil, now).Live() {
-			continue // it changed since the query; the transaction is conditional on the keys' version
-		}
-		keys = append(keys, k)
+	keys, err := s.Store.LiveKeys(ctx, a, now)
+	for _, k := range keys {
 		scopes = scopes.Or(k.Scopes)
 	}
-	return keys, scopes, nil
+	return keys, scopes, err
 }
 
 func (s *Service) rotateAll(ctx context.Context, c call.Call, a serviceaccount.Account, keys []Key, scopes permission.Set, in Rotate, now time.Time, op id.Operation) (Shown, error) {

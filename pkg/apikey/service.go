@@ -51,10 +51,6 @@ type Service struct {
 	Rand  io.Reader
 }
 
-// attempts is how often a use case reads anew and tries again after it lost a race. Of calls that race in step one wins each
-// time, so that as many as this may repeat one call at once.
-const attempts = 32
-
 // Expiry is a key's end as a caller gave it: not at all, never (the zero time), or at a time.
 type Expiry struct {
 	Given bool

@@ -28,9 +28,11 @@ func (s *still) Credential(context.Context, string) (*verify.Credential, error) 
 func (s *still) Snapshot(context.Context, string, verify.Names) (verify.Snapshot, error) {
 	return s.snap, nil
 }
-func (*still) CustomRole(context.Context, id.Role) (*role.Role, error)     { panic("not asked for") }
-func (*still) Retired(context.Context, string, [][]byte) (bool, error)     { panic("not asked for") }
-func (*still) Source(context.Context, string, string) (lock.Source, error) { panic("not asked for") }
+func (*still) CustomRole(context.Context, id.Role) (*role.Role, error) { panic("not asked for") }
+func (*still) Retired(context.Context, string, [][]byte) (bool, error) { panic("not asked for") }
+func (*still) Source(context.Context, string, string) (lock.Source, error) {
+	return lock.Source{AuthenticatedAt: noon}, nil // remembered today
+}
 func (*still) Count(context.Context, verify.Failure) (lock.Counter, error) { panic("not asked for") }
 func (*still) Announce(context.Context, string, lock.Counter, audit.Event) error {
 	panic("not asked for")
@@ -54,6 +56,8 @@ func (onePepper) All(context.Context) (map[string][]byte, error) {
 	return map[string][]byte{"v1": pepper}, nil
 }
 
+var noon = time.Date(2026, 11, 21, 12, 0, 30, 0, time.UTC)
+
 // constant is a source of randomness for one fixed secret.
 type constant struct{}
 
@@ -65,7 +69,7 @@ func (constant) Read(p []byte) (int, error) {
 }
 
 func steady(t testing.TB) (*Authorizer, []byte) {
-	now := time.Date(2026, 11, 21, 12, 0, 30, 0, time.UTC)
+	now := noon
 	k := id.New[id.Key](constant{})
 	secret := token.Mint(token.ServiceAccountKey, id.Body(k), constant{})
 	mac := token.MAC(pepper, token.ServiceAccountKey, id.Body(k), secret)

@@ -107,11 +107,14 @@ func TestInvoke_HeadersThatComeOnlyOnceAreJudgedWhereThereAreNoLists_P4(t *testi
 	}
 	require.NoError(t, event(`{"authorization":"Bearer `+s+`"}`))
 	require.NoError(t, event(`{"x-api-key":"`+s+`","authorization":null}`))
+	require.NoError(t, event(`{"x-api-key":["\u0072`+s[1:]+`"]}`))
 	for _, text := range []string{
 		`{"authorization":"Bearer ` + s + `,Bearer ` + s + `"}`, // format 2.0 joins repeated headers
 		`{"authorization":"Bearer ` + s + `","x-api-key":"` + s + `"}`,
 		`{"authorization":"Bearer ` + s + `","Authorization":"Bearer ` + s + `"}`,
 		`{"x-api-key":["` + s + `","` + s + `"]}`,
+		`{"x-api-key":["x"],"X-Api-Key":["\u0072` + s[1:] + `"]}`, // however it is written
+		`{"x-api-key":"x","X-Api-Key":"\u0072` + s[1:] + `"}`,
 		`{}`, `null`,
 	} {
 		require.EqualError(t, event(text), "Unauthorized", text)

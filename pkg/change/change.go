@@ -54,11 +54,12 @@ func Settle(err error, p *idempotency.Pending) error {
 	return err
 }
 
-// attempts is how often Retry tries.
-const attempts = 8
+// attempts is how often Retry tries. Of calls that race in step one wins each time, so as many as this may change one object,
+// or repeat one call, at once.
+const attempts = 32
 
-// Retry runs one attempt of a use case, which reads and then commits, again for as long as it loses races; after eight it
-// is unavailable, and safe to call again. With an error it returns the zero T: a secret never leaves beside one.
+// Retry runs one attempt of a use case, which reads and then commits, again for as long as it loses races; after 32 it is
+// unavailable, and safe to call again. With an error it returns the zero T: a secret never leaves beside one.
 func Retry[T any](attempt func() (T, error)) (T, error) {
 	var none T
 	var err error

@@ -94,6 +94,8 @@ func (b *builder) add(w change.Write) error {
 		b.put(create(b.store.tables.Identity, tokenKey(w.Token.ID), encodeToken(w.Token), w, "the ID is taken"))
 	case accesstoken.Revoke:
 		b.revokeToken(w)
+	case accesstoken.Note:
+		b.noteToken(w)
 	case serviceaccount.Create:
 		b.createAccount(w)
 	case serviceaccount.Update:
@@ -145,6 +147,16 @@ func (b *builder) revokeToken(w accesstoken.Revoke) {
 	e.require(e.isInt(attrEventSeq, w.Old.EventSeq))
 	e.setTime(attrRevokedAt, w.At)
 	e.setInt(attrVersion, w.Old.Version+1)
+	e.setInt(attrEventSeq, w.Old.EventSeq+1)
+	b.put(a)
+}
+
+func (b *builder) noteToken(w accesstoken.Note) {
+	a := action{table: b.store.tables.Identity, key: tokenKey(w.Old.ID), write: w, reason: "the token has changed"}
+	e := &a.expr
+	e.require(e.exists(attrPK))
+	e.require(e.isInt(attrVersion, w.Old.Version))
+	e.require(e.isInt(attrEventSeq, w.Old.EventSeq))
 	e.setInt(attrEventSeq, w.Old.EventSeq+1)
 	b.put(a)
 }

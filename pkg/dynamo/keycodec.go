@@ -6,6 +6,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/listing"
+	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 )
 
@@ -82,6 +83,7 @@ func encodeKeyRow(k apikey.Key) item {
 	it.string(attrID, string(k.ID))
 	it.string(attrKind, string(rune(k.Kind)))
 	it.string(attrName, k.Name)
+	it.string(attrScopes, k.Scopes.String())
 	it.int(attrGeneration, k.Generation)
 	it.int(attrIssueEpoch, k.IssueEpoch)
 	it.bool(attrOff, k.Off)
@@ -96,7 +98,7 @@ func encodeKeyRow(k apikey.Key) item {
 func decodeKeyRow(it item, a serviceaccount.Account) (apikey.Key, error) {
 	r := reader{it: it}
 	return apikey.Key{ID: id.Key(r.string(attrID)), Kind: r.kind(), AccountID: a.ID, Place: a.Place, Name: r.string(attrName),
-		Generation: r.int(attrGeneration), IssueEpoch: r.int(attrIssueEpoch), Off: r.bool(attrOff), Ended: r.ended(),
+		Scopes: permission.Split(r.string(attrScopes)), Generation: r.int(attrGeneration), IssueEpoch: r.int(attrIssueEpoch), Off: r.bool(attrOff), Ended: r.ended(),
 		ExpiresAt: r.time(attrExpiresAt), NoticeFrom: r.time(attrNoticeFrom), CreatedAt: r.time(attrCreatedAt)}, r.err
 }
 

@@ -103,16 +103,26 @@ func (s *Store) Sources(ctx context.Context, owner string, epoch int64, now time
 	return sources[:min(len(sources), limit)], err
 }
 
+// sightingsRead is the most sightings that are looked at for the latest ones. A holder of a retired secret who sends it from
+// ever new sources cannot make a read of the key dear.
+const sightingsRead = 500
+
 // Sightings returns who sent a retired secret of the key, latest first.
 func (s *Store) Sightings(ctx context.Context, k id.Key, limit int) (sightings []apikey.Sighting, err error) {
 	defer wrap(&err, "Store.Sightings(%s)", k)
-	err = s.all(ctx, query{table: s.tables.Identity, pk: string(k), prefix: prefixSeen}, func(it item) error {
+	items, _, err := s.page(ctx, query{table: s.tables.Identity, pk: string(k), prefix: prefixSeen}, sightingsRead, sightingsRead)
+	if err != nil {
+		return nil, err
+	}
+	for _, it := range items {
 		seen, err := decodeSighting(it)
+		if err != nil {
+			return nil, err
+		}
 		sightings = append(sightings, seen)
-		return err
-	})
+	}
 	slices.SortStableFunc(sightings, func(a, b apikey.Sighting) int { return b.LastAt.Compare(a.LastAt) })
-	return sightings[:min(len(sightings), limit)], err
+	return sightings[:min(len(sightings), limit)], nil
 }
 
 // AuditEvents returns records of one place, by time: one call for the rows and one for the records that match.

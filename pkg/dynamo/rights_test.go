@@ -127,7 +127,7 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 	clock := func() time.Time { return now }
 	coins := &mint.Mint{Peppers: ring{}, Derivation: ring{}, Rand: rand.Reader}
 	keys := &apikey.Service{Store: store, Mint: coins, Fold: fold.Name, Now: clock, Rand: rand.Reader}
-	accounts := &serviceaccount.Service{Store: store, Keys: keys, Now: clock, Rand: rand.Reader}
+	accounts := &serviceaccount.Service{Store: store, Keys: keys, Fold: fold.Name, Now: clock, Rand: rand.Reader}
 	judge := &verify.Verifier{Store: store, Peppers: ring{}, Now: clock, Rand: rand.Reader, Policy: lock.Policy{Threshold: 3, Window: time.Minute, Duration: time.Hour}}
 	status := &keystatus.Service{Judge: judge, Keys: keys, Tokens: &accesstoken.Service{Store: store, Now: clock, Rand: rand.Reader}}
 	first := &setup.Service{Store: store, Code: ring{}, Mint: coins, Now: clock, Rand: rand.Reader}
@@ -159,7 +159,7 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		require.NoError(t, err)
 		record, err := store.Idempotency(t.Context(), "s", now)
 		require.NoError(t, err)
-		ok(first.Repeat(t.Context(), *record))
+		ok(first.Repeat(t.Context(), audit.Request{}, *record))
 		fails(first.SetUp(t.Context(), nil, audit.Request{}, setup.Input{Code: "c"}))
 		lost(func() { ok(first.Recover(t.Context(), "a@example.com", "r")) })
 	})

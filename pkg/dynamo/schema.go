@@ -11,7 +11,7 @@ package dynamo
 //	table     type             pk                  sk                     ttl  bytes    written by                       read by
 //	Identity  key              key_…               key                    -    < 4,096  keys, authorizer (use, remac)    authorizer, keystatus, keys
 //	Identity  retired          key_… pat_…         retired#<MAC, hex>     -    < 300    keys (regenerate)                authorizer, keystatus (after a mismatch)
-//	Identity  sighting         key_… pat_…         seen#<address>         -    < 500    authorizer, keystatus            the same, keys
+//	Identity  sighting         key_… pat_…         seen#<address>         yes  < 500    authorizer, keystatus            the same, keys
 //	Identity  service_account  sa_…                account                -    < 3,072  serviceaccounts, keys,           authorizer, keystatus, keys,
 //	                                                                                    authorizer (lock)                serviceaccounts
 //	Identity  about            sa_…                about                  -    < 5,120  serviceaccounts                  serviceaccounts, keys

@@ -33,8 +33,10 @@ func (v *Verifier) Use(ctx context.Context, u verify.Use) (err error) {
 		}
 		return v.record(ctx, *u.Event, actions...)
 	}
-	if err := v.updateOnce(ctx, used); err != nil {
-		return err
+	if !u.SourceOnly {
+		if err := v.updateOnce(ctx, used); err != nil {
+			return err
+		}
 	}
 	if !due {
 		return nil
@@ -62,6 +64,9 @@ func (v *Verifier) useAction(u verify.Use) action {
 	e := &a.expr
 	e.require(e.exists(attrPK))
 	e.require(e.isInt(attrGeneration, c.Generation))
+	if u.SourceOnly {
+		return a
+	}
 	e.require(e.missing(attrLastUsedAt) + " OR " + e.compare(attrLastUsedAt, "<", timeValue(minute)) +
 		" OR " + e.missing(attrUsedGen) + " OR " + e.compare(attrUsedGen, "<", intValue(c.Generation)))
 	e.set(attrLastUsedAt, timeValue(u.At))
@@ -89,6 +94,10 @@ func (v *Verifier) sourceAction(u verify.Use) (action, bool) {
 	return a, true
 }
 
+// sightingKept is how long it is remembered that a source sent a retired secret; that the secret is retired is remembered as
+// long as the key.
+const sightingKept = 90 * 24 * time.Hour
+
 // See replaces what is remembered of a retired secret's sender. The event's target is the credential.
 func (v *Verifier) See(ctx context.Context, cred string, old, new apikey.Sighting, event *audit.Event) (err error) {
 	defer wrap(&err, "Verifier.See(%s, %s)", cred, new.Source)
@@ -98,6 +107,7 @@ func (v *Verifier) See(ctx context.Context, cred string, old, new apikey.Sightin
 	e.require(e.isInt(attrSeenCount, old.Count))
 	e.require(e.isTime(attrRecordedAt, old.RecordedAt))
 	e.set(attrType, stringValue(typeSighting))
+	e.set(attrTTL, intValue(new.LastAt.Add(sightingKept).Unix()))
 	e.setString(attrUserAgent, new.UserAgent)
 	e.setTime(attrLastAt, new.LastAt)
 	e.setInt(attrSeenCount, new.Count)

@@ -49,11 +49,19 @@ func exchangeOf(ctx context.Context) *exchange {
 	return x
 }
 
+// lastWords is how long before the function's time is up an operation has to be done.
+const lastWords = time.Second
+
 // Handle answers one REST proxy event. It never returns an error: what goes wrong is a problem.
 func (a *API) Handle(ctx context.Context, e events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
 	x := &exchange{now: a.settings.Now(), path: pathOfEvent(e), query: queryOf(e), request: requestOf(e)}
 	x.caller, x.callerErr = authz.FromContext(e.RequestContext.Authorizer)
 	w := &recorder{header: http.Header{}}
+	if end, ok := ctx.Deadline(); ok { // what is still under way then answers 503 while the function can answer
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, end.Add(-lastWords))
+		defer cancel()
+	}
 	a.serve(context.WithValue(ctx, exchangeKey{}, x), x, e, w)
 	w.header.Set("X-Request-Id", x.request.ID)
 	w.header.Set("Cache-Control", "no-store")

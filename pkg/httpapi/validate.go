@@ -126,8 +126,8 @@ func (c *checker) text(s *huma.Schema, pointer, text string) {
 	case s.Pattern != "" && !pattern(s.Pattern).MatchString(text):
 		c.add(pointer, "must match %s", s.Pattern)
 	case s.Format == "date-time":
-		// Before 1970 lies the zero time, which means "never" further in.
-		if at, err := time.Parse(time.RFC3339, text); err != nil || strings.Contains(text, ",") || at.Unix() < 0 {
+		// Before 1970 lies the zero time, which means "never" further in; a year of five digits cannot be written in UTC.
+		if at, err := time.Parse(time.RFC3339, text); err != nil || strings.Contains(text, ",") || at.Unix() < 0 || at.UTC().Year() > 9999 {
 			c.add(pointer, "must be a time of RFC 3339 from 1970 on, like 2026-12-01T00:00:00Z")
 		}
 	}

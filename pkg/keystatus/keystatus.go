@@ -109,11 +109,11 @@ func (s *Service) Revoke(ctx context.Context, secret token.Secret, reason string
 		return held()
 	}
 	note := ""
-	if problem := name.CheckDescription(reason); problem != "" {
-		return fault.InvalidField("/reason", problem)
-	}
-	if apikey.CheckReason(reason) != nil { // in the holder's own words
-		reason, note = apikey.ReasonUnspecified, reason
+	if apikey.CheckReason(reason) != nil { // in the holder's own words, which never stand in the way
+		reason, note = apikey.ReasonUnspecified, token.Redact(reason)
+		if name.CheckDescription(note) != "" {
+			note = ""
+		}
 	}
 	if reason == "" {
 		reason = apikey.ReasonCompromise

@@ -110,6 +110,8 @@ func (t *transaction) write(w change.Write) string {
 		return t.createToken(w)
 	case accesstoken.Revoke:
 		return t.revokeToken(w)
+	case accesstoken.Note:
+		return t.noteToken(w)
 	case serviceaccount.Create:
 		return t.createAccount(w)
 	case serviceaccount.Update:

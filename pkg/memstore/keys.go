@@ -10,7 +10,6 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/id"
-	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 )
 
@@ -99,7 +98,7 @@ func (s *Store) AccountKeys(ctx context.Context, a id.ServiceAccount, after stri
 }
 
 // LiveKeys returns the keys of an account's current issue epoch that have not ended at now, newest first, without their
-// scopes and digests.
+// digests.
 func (s *Store) LiveKeys(ctx context.Context, a serviceaccount.Account, now time.Time) ([]apikey.Key, error) {
 	defer s.mu.Unlock()
 	if err := s.begin(ctx); err != nil {
@@ -111,7 +110,7 @@ func (s *Store) LiveKeys(ctx context.Context, a serviceaccount.Account, now time
 			continue
 		}
 		k = copyKey(k)
-		k.Scopes, k.MAC, k.PepperVersion = permission.Set{}, nil, ""
+		k.MAC, k.PepperVersion = nil, ""
 		out = append(out, k)
 	}
 	return out, nil

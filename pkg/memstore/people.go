@@ -50,6 +50,19 @@ func (t *transaction) revokeToken(w accesstoken.Revoke) string {
 	return ""
 }
 
+func (t *transaction) noteToken(w accesstoken.Note) string {
+	old, ok := t.tokens[w.Old.ID]
+	if !ok || old.Version != w.Old.Version || old.EventSeq != w.Old.EventSeq {
+		return "the token has changed"
+	}
+	t.touch("token " + string(old.ID))
+	t.then(func() {
+		old.EventSeq++
+		t.tokens[old.ID] = old
+	})
+	return ""
+}
+
 // Employee returns an employee.
 func (s *Store) Employee(ctx context.Context, e id.Employee) (employee.Employee, error) {
 	return one(ctx, s, s.employees, e, "employee")

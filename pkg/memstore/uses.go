@@ -30,7 +30,7 @@ func (s *Store) Use(ctx context.Context, u verify.Use) error {
 		return &change.Lost{Reason: "the credential is not there"}
 	case now.Generation != u.Credential.Generation:
 		return &change.Lost{Reason: "the credential's generation is another"}
-	case now.UsedGen == now.Generation && !now.LastUsedAt.Before(minute):
+	case !u.SourceOnly && now.UsedGen == now.Generation && !now.LastUsedAt.Before(minute):
 		return &change.Lost{Reason: "a request of this minute or a later one was first"}
 	case u.Remac != nil && !bytes.Equal(now.MAC, u.Credential.MAC):
 		return &change.Lost{Reason: "the digest is another"}
@@ -44,10 +44,12 @@ func (s *Store) Use(ctx context.Context, u verify.Use) error {
 		}
 		now.EventSeq = u.Event.Seq
 	}
-	if u.Remac != nil {
+	if u.Remac != nil && !u.SourceOnly {
 		now.MAC, now.Pepper = bytes.Clone(u.Remac), u.RemacVersion
 	}
-	now.LastUsedAt, now.UsedGen = u.At, u.Credential.Generation
+	if !u.SourceOnly {
+		now.LastUsedAt, now.UsedGen = u.At, u.Credential.Generation
+	}
 	t.commit()
 	s.used(now)
 	if day(u.Source.AuthenticatedAt) != day(u.At) {

@@ -86,7 +86,7 @@ func Empty(t TB) *World {
 	w.Peppers, w.Derivation = NewRing(w.Rand), NewRing(w.Rand)
 	w.Mint = &mint.Mint{Peppers: w.Peppers, Derivation: w.Derivation, Rand: w.Rand}
 	w.Keys = &apikey.Service{Store: w.Store, Mint: w.Mint, Fold: fold.Name, Now: w.Clock.Now, Rand: w.Rand}
-	w.Accounts = &serviceaccount.Service{Store: w.Store, Keys: w.Keys, Now: w.Clock.Now, Rand: w.Rand}
+	w.Accounts = &serviceaccount.Service{Store: w.Store, Keys: w.Keys, Fold: fold.Name, Now: w.Clock.Now, Rand: w.Rand}
 	w.Tokens = &accesstoken.Service{Store: w.Store, Now: w.Clock.Now, Rand: w.Rand}
 	w.Setup = &setup.Service{Store: w.Store, Code: code{}, Mint: w.Mint, Now: w.Clock.Now, Rand: w.Rand}
 	w.Verifier = w.Environment(w.Store)

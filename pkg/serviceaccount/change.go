@@ -211,10 +211,16 @@ func endedFault() error {
 	return fault.New(fault.Ended, "The service account is revoked; that is final. Create a new one.")
 }
 
+// exactTries is how often a revocation insists that the keys which it counted are those that it stops. After that it ends
+// whatever keys there are: nobody holds it up by changing them.
+const exactTries = 3
+
 // Revoke ends an account: every key stops at once, whatever their number, and the record stays. An account that is revoked
 // stays as it is. Atomic: the account, the end of its keys, the audit record and the idempotency record.
 func (s *Service) Revoke(ctx context.Context, c call.Call, account id.ServiceAccount, reason string) (View, error) {
+	tries := 0
 	return change.Retry(func() (View, error) {
+		tries++
 		a, _, err := s.begin(ctx, c, account, permission.ServiceAccountsDelete, audit.ServiceAccountRevoked)
 		if err != nil {
 			return View{}, err
@@ -252,7 +258,7 @@ func (s *Service) Revoke(ctx context.Context, c call.Call, account id.ServiceAcc
 			e.Details["reason"] = reason
 		}
 		return view, s.commit(ctx, c, change.Set{Operation: op, At: now, Idempotency: record, Events: []audit.Event{e},
-			Writes: []change.Write{Update{Old: a, New: &next, SameKeys: true, KeysChanged: true,
+			Writes: []change.Write{Update{Old: a, New: &next, SameKeys: tries <= exactTries, KeysChanged: true,
 				EndKeys: &Ended{At: now, By: c.Caller.ID, Reason: "cessation"}}}})
 	})
 }

@@ -3,6 +3,7 @@ package serviceaccount
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -40,7 +41,11 @@ func (s *Service) List(ctx context.Context, c call.Call, w listing.Where, f Filt
 		return Page{}, err
 	}
 	if c.Caller.Type == audit.ServiceAccount && c.Caller.OwnAccount.Has(permission.ServiceAccountsRead) {
-		return s.exact(ctx, at, w.Direct, id.ServiceAccount(c.Caller.ID), f)
+		own, err := s.exact(ctx, at, w.Direct, id.ServiceAccount(c.Caller.ID), f)
+		own.Accounts = slices.DeleteFunc(own.Accounts, func(v View) bool {
+			return string(v.Account.ID) != f.Query && !strings.HasPrefix(s.Fold(v.Account.Name), s.Fold(f.Query))
+		})
+		return own, err
 	}
 	if account, ok := id.Parse[id.ServiceAccount](f.Query); ok {
 		return s.exact(ctx, at, w.Direct, account, Filter{})

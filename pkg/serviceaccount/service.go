@@ -50,6 +50,7 @@ type Keys interface {
 type Service struct {
 	Store Store
 	Keys  Keys
+	Fold  func(name string) string // the form in which names are compared
 	Now   func() time.Time
 	Rand  io.Reader
 }

@@ -89,7 +89,7 @@ func (s *Service) SetUp(ctx context.Context, p *idempotency.Pending, r audit.Req
 	case err != nil:
 		return Result{}, err
 	case !right:
-		return Result{}, fault.New(fault.Unauthorized, "This is not the set-up code. It stands in the deployment's secret, which the output SetupCodeCommand reads.")
+		return Result{}, fault.New(fault.Unauthorized, fault.NotAccepted)
 	}
 	if err := in.check(); err != nil {
 		return Result{}, err
@@ -169,8 +169,13 @@ func (s *Service) event(r audit.Request, op id.Operation, now time.Time, action 
 }
 
 // Repeat makes the token of a set-up that was carried out before again, within an hour and until its first use; the zero
-// Secret when it may not be shown any more.
-func (s *Service) Repeat(ctx context.Context, r idempotency.Record) (token.Secret, error) {
+// Secret when it may not be shown any more. That it was shown again is recorded, on condition that the token is as it was
+// read.
+func (s *Service) Repeat(ctx context.Context, from audit.Request, r idempotency.Record) (token.Secret, error) {
+	return change.Retry(func() (token.Secret, error) { return s.repeat(ctx, from, r) })
+}
+
+func (s *Service) repeat(ctx context.Context, from audit.Request, r idempotency.Record) (token.Secret, error) {
 	if r.Secret == nil || !s.Now().Before(r.CreatedAt.Add(idempotency.SecretFor)) {
 		return token.Secret{}, nil
 	}
@@ -181,7 +186,17 @@ func (s *Service) Repeat(ctx context.Context, r idempotency.Record) (token.Secre
 	if err != nil || !t.RevokedAt.IsZero() || t.UsedGen == t.Generation || t.Generation != r.Secret.Generation {
 		return token.Secret{}, err
 	}
-	return s.Mint.Again(ctx, r, t.MAC, t.PepperVersion)
+	secret, err := s.Mint.Again(ctx, r, t.MAC, t.PepperVersion)
+	if err != nil || secret.IsZero() {
+		return token.Secret{}, err
+	}
+	now, op := s.Now(), id.New[id.Operation](s.Rand)
+	e := audit.Event{ID: id.New[id.Event](s.Rand), Seq: t.EventSeq + 1, At: now, Action: "personal_access_token.secret_repeated",
+		Actor:  audit.Actor{Type: audit.System, ID: "setup", Name: "holder of the set-up code"},
+		Target: audit.Target{Type: "personal_access_token", ID: string(t.ID), Name: t.Name}, Place: t.Place, SourceIP: from.SourceIP,
+		UserAgent: from.UserAgent, RequestID: from.ID, Outcome: audit.OK, Operation: op,
+		Details: map[string]any{"key_id": string(t.ID), "key_prefix": t.Prefix(), "employee_id": string(t.EmployeeID)}}
+	return secret, s.Store.Commit(ctx, change.Set{Operation: op, At: now, Events: []audit.Event{e}, Writes: []change.Write{accesstoken.Note{Old: t}}})
 }
 
 // Recover issues a new token for an owner on the word of whoever may invoke the function in the AWS account. The record

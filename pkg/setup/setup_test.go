@@ -31,7 +31,7 @@ var request = audit.Request{ID: "req-1", SourceIP: "192.0.2.1", UserAgent: "curl
 
 // once sets up by a call that can be repeated; its scope is the code's.
 func once(w *rekeytest.World, key string, in setup.Input) (rekeytest.Answer, error) {
-	c := call.Call{Caller: authz.Caller{ID: in.Code}}
+	c := call.Call{Caller: authz.Caller{ID: in.Code}, Request: request}
 	payload := in.MSPName + in.Email
 	return w.Post(c, "/setup", key, payload, func(c call.Call) (any, token.Secret, error) {
 		out, err := w.Setup.SetUp(w.Ctx, c.Idempotency, request, in)
@@ -160,6 +160,7 @@ func TestSetUp_ARepeatGivesTheSameTokenForAnHourAndUntilItsFirstUse_W9_B6(t *tes
 		require.True(t, again.Repeated)
 		require.Equal(t, first.Secret.Reveal(), again.Secret.Reveal())
 		require.True(t, first.Body == again.Body)
+		require.Equal(t, first.Secret.Reveal()[:8], w.Record("personal_access_token.secret_repeated").Details["key_prefix"])
 		if used {
 			w.Allowed(first.Secret, rekeytest.Home)
 		} else {

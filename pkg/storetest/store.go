@@ -57,7 +57,7 @@ type Store interface {
 	// AccountKeys returns the IDs of an account's keys, newest first, ended ones included; next is "" at the end.
 	AccountKeys(ctx context.Context, a id.ServiceAccount, after string, limit int) (ids []id.Key, next string, err error)
 	// LiveKeys returns the keys of an account's current issue epoch that have not ended at now, newest first, from one
-	// strong query, without their scopes and digests.
+	// strong query, without their digests.
 	LiveKeys(ctx context.Context, a serviceaccount.Account, now time.Time) ([]apikey.Key, error)
 	// EpochEnds returns the ends of an account's issue epochs, by epoch.
 	EpochEnds(ctx context.Context, a id.ServiceAccount) (map[int64]serviceaccount.Ended, error)

@@ -80,25 +80,74 @@ func (v *Verifier) announce(ctx context.Context, out Verdict, counter lock.Count
 // useTimeout bounds what a request waits for the write of its last use.
 const useTimeout = 100 * time.Millisecond
 
+// useTries is how often a use that is to be recorded is written: a record on the credential that comes between, as of a
+// retired secret that is still sent, takes its seq.
+const useTries = 4
+
 // Used records that the credential of a verdict was used: last_used_at once a minute and generation, its source once a day,
 // and in the audit log the first use of the credential and its first use from a source that has not authenticated within 30
 // days. A digest under an old pepper is rewritten in the same write. It ends before the request is answered, waits at most
-// 100 ms, and a failure of it is counted and ignored: the next request of the same minute tries again.
+// 100 ms, and a failure of it is counted and ignored: the next request tries again.
+//
+// Within a minute that is written it reads the source once a day for each source that the environment meets, so that a source
+// which is never the first of a minute is remembered, and recorded, as well; otherwise it does nothing.
 func (v *Verifier) Used(ctx context.Context, out Verdict, s token.Secret, o Origin) {
-	now, c := v.Now(), out.Credential
-	if c.UsedGen == c.Generation && !c.LastUsedAt.Before(now.Truncate(time.Minute)) {
+	now, pair := v.Now(), out.Credential.Owner()+" "+o.Address
+	today := now.Unix() / (24 * 60 * 60)
+	if out.Credential.usedWithin(now) && v.met.is(pair, today) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, useTimeout)
 	defer cancel()
-	if !out.sourceRead {
-		if err := v.readSource(ctx, &out, o); err != nil {
-			v.failed(LastUse, err)
-			return
-		}
+	if err := v.use(ctx, out, s, o, now); err != nil {
+		v.failed(LastUse, err)
+		return
 	}
-	u := Use{Credential: c, Owner: c.Owner(), At: now, Source: out.source, Address: o.Address, UserAgent: o.UserAgent}
-	if version, key, err := v.Peppers.Current(ctx); err == nil && version != c.Pepper {
+	v.met.first(pair, today)
+}
+
+// use writes what is new of a use, and returns nil when nothing is, or when another request wrote it.
+func (v *Verifier) use(ctx context.Context, out Verdict, s token.Secret, o Origin, now time.Time) error {
+	var lost error
+	for try := range useTries {
+		if try > 0 || !out.sourceRead {
+			if err := v.readSource(ctx, &out, o); err != nil {
+				return err
+			}
+		}
+		u := v.useOf(ctx, out, s, o, now)
+		if u.SourceOnly && sameDay(out.source.AuthenticatedAt, now) {
+			return nil
+		}
+		if lost = v.Store.Use(ctx, u); lost == nil || !errors.Is(lost, change.ErrLost) {
+			return lost
+		}
+		c, err := v.Store.Credential(ctx, out.Credential.ID)
+		if err != nil {
+			return err
+		}
+		if c == nil || c.Generation != out.Credential.Generation {
+			return nil // it was replaced meanwhile: this was the last use of a secret that is retired now
+		}
+		out.Credential = c
+	}
+	return lost
+}
+
+func sameDay(a, b time.Time) bool {
+	return !a.IsZero() && a.UTC().Format(time.DateOnly) == b.UTC().Format(time.DateOnly)
+}
+
+// usedWithin tells whether the use of the credential's generation in this minute is written already.
+func (c *Credential) usedWithin(now time.Time) bool {
+	return c.UsedGen == c.Generation && !c.LastUsedAt.Before(now.Truncate(time.Minute))
+}
+
+func (v *Verifier) useOf(ctx context.Context, out Verdict, s token.Secret, o Origin, now time.Time) Use {
+	c := out.Credential
+	u := Use{Credential: c, Owner: c.Owner(), At: now, Source: out.source, Address: o.Address, UserAgent: o.UserAgent,
+		SourceOnly: c.usedWithin(now)}
+	if version, key, err := v.Peppers.Current(ctx); err == nil && version != c.Pepper && !u.SourceOnly {
 		if tok, ok := token.Parse(s.Reveal()); ok {
 			mac := token.MAC(key, tok.Kind, tok.Public, tok.Secret)
 			u.Remac, u.RemacVersion = mac[:], version
@@ -108,9 +157,7 @@ func (v *Verifier) Used(ctx context.Context, out Verdict, s token.Secret, o Orig
 		e := v.useEvent(out, o, now, first)
 		u.Event = &e
 	}
-	if err := v.Store.Use(ctx, u); err != nil && !errors.Is(err, change.ErrLost) {
-		v.failed(LastUse, err)
-	}
+	return u
 }
 
 func (v *Verifier) useEvent(out Verdict, o Origin, now time.Time, first bool) audit.Event {

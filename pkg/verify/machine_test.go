@@ -47,13 +47,11 @@ type modelAccount struct {
 }
 
 type modelKey struct {
-	id             id.Key
-	account        *modelAccount
-	secrets        []token.Secret // the last is the current one
-	revoked, off   bool
-	expires        time.Time
-	usedIn         time.Time // the minute
-	usedGeneration int
+	id           id.Key
+	account      *modelAccount
+	secrets      []token.Secret // the last is the current one
+	revoked, off bool
+	expires      time.Time
 }
 
 func (k *modelKey) live(now time.Time) bool {
@@ -253,11 +251,6 @@ func (m *machine) use(k *modelKey, from string) {
 	if class, _ := k.judge(generation, from, m.suspended, now); class != verify.Allow {
 		return
 	}
-	minute := now.Truncate(time.Minute)
-	if k.usedGeneration == generation+1 && !k.usedIn.Before(minute) {
-		return
-	}
-	k.usedGeneration, k.usedIn = generation+1, minute
 	if since, ok := k.account.trusted[from]; !ok || since.Format(time.DateOnly) != now.Format(time.DateOnly) {
 		k.account.trusted[from] = now
 	}

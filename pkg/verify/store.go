@@ -76,7 +76,7 @@ type Failure struct {
 	Policy    lock.Policy
 }
 
-// Use is the first successful request of a minute and generation.
+// Use is the first successful request of a minute and generation, or the first from a source.
 type Use struct {
 	Credential *Credential
 	Owner      string // as Failure.Owner
@@ -89,6 +89,8 @@ type Use struct {
 	RemacVersion string
 	// Event, if not nil, records a first use or a new source, in one transaction with the rest.
 	Event *audit.Event
+	// SourceOnly says that the minute's last_used_at is written: only the source, and its record, are new.
+	SourceOnly bool
 }
 
 // Store is what a verdict reads and writes. Every read is strongly consistent. Every error is a fault of kind unavailable,
@@ -115,7 +117,8 @@ type Store interface {
 	Announce(ctx context.Context, owner string, c lock.Counter, event audit.Event) error
 	// Use writes last_used_at, conditional on no request of the same or a later minute having done so for this
 	// generation, and the source when it was not remembered today: one write unit a KiB of the credential, one more for
-	// the source; with an Event, one transaction. change.ErrLost when another request was first.
+	// the source; with an Event, one transaction. With SourceOnly the credential changes in its event seq alone.
+	// change.ErrLost when another request was first.
 	Use(ctx context.Context, u Use) error
 	// Sighting reads what is remembered of a retired secret's sender; absence is a zero Sighting.
 	Sighting(ctx context.Context, cred, address string) (apikey.Sighting, error)

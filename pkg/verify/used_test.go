@@ -36,8 +36,24 @@ func TestUsed_TheFirstRequestOfAMinuteCostsOneReadAndOneWrite_D3(t *testing.T) {
 		calls := w.Calls(func() { w.Allowed(k.Secret, rekeytest.Home) })
 		require.Equal(t, []string{"Snapshot", "Source", "Use"}, calls)
 		w.JustUsed(w.Key(k.View.Key.ID).LastUsedAt)
-		require.Equal(t, []string{"Snapshot"}, w.Calls(func() { w.Allowed(k.Secret, rekeytest.Elsewhere) }))
+		require.Equal(t, []string{"Snapshot"}, w.Calls(func() { w.Allowed(k.Secret, rekeytest.Home) }))
 	}
+}
+
+func TestUsed_ASourceThatIsNeverTheFirstOfAMinuteIsRememberedAndRecordedToo_B2(t *testing.T) {
+	w := rekeytest.New(t)
+	a := w.Account("Recorder", w.Company)
+	k := w.Issue(a.ID, "k")
+	w.Allowed(k.Secret, rekeytest.Home)
+	used := w.Key(k.View.Key.ID).LastUsedAt
+	w.Advance(time.Second)
+	require.Equal(t, []string{"Snapshot", "Source", "Use"}, w.Calls(func() { w.Allowed(k.Secret, rekeytest.Elsewhere) }))
+	require.Equal(t, used, w.Key(k.View.Key.ID).LastUsedAt, "the minute is written already")
+	require.Equal(t, string(k.View.Key.ID), w.Record(audit.KeyNewSource).Target.ID)
+	require.Equal(t, []string{"Snapshot"}, w.Calls(func() { w.Allowed(k.Secret, rekeytest.Elsewhere) }), "once a day and environment")
+	w.Guess(k.Secret, rekeytest.Away, 10)
+	require.True(t, w.ReadAccount(a.ID).Lock.Locked(w.Now()))
+	w.Allowed(k.Secret, rekeytest.Elsewhere)
 }
 
 func TestUsed_TheFirstRequestOfANewSecretIsWrittenInTheSameMinute_D3(t *testing.T) {
@@ -102,7 +118,7 @@ func TestUsed_AFailureOfTheMinutesWriteIsIgnoredAndTheNextRequestTriesAgain_D3(t
 func TestUsed_ALostRaceForTheMinuteIsNoFailure_D3(t *testing.T) {
 	w := rekeytest.New(t)
 	k := w.Issue(w.Account("Recorder", w.Company).ID, "k")
-	other := w.Environment(w.Mem)
+	other := w.Environment(w.Store.Under)
 	w.Store.Hook = func(_ int, called string) {
 		if called != "Use" {
 			return
@@ -145,7 +161,7 @@ func TestUsed_ADigestThatMovesWhileTheSecretIsReplacedIsStillRetired_B1(t *testi
 	k := w.Issue(w.Account("Recorder", w.Company).ID, "k")
 	old := k.Secret
 	w.Peppers.Rotate()
-	other := w.Environment(w.Mem)
+	other := w.Environment(w.Store.Under)
 	w.Store.Hook = func(_ int, called string) {
 		if called != "Commit" {
 			return

@@ -40,6 +40,7 @@ type Verifier struct {
 
 	names memory
 	seen  recent
+	met   recent // the sources that are remembered today, by owner
 }
 
 // What a verifier may give up writing.
@@ -320,6 +321,14 @@ func (r *recent) has(k string, minute int64) bool {
 }
 
 // first remembers the minute, and tells whether it was another one before.
+// is tells whether k was last set to n.
+func (r *recent) is(k string, n int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at, ok := r.m[k]
+	return ok && at == n
+}
+
 func (r *recent) first(k string, minute int64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -48,7 +48,6 @@ func TestVerify_ATrustedSourceIsRefusedByItsOwnCount_B2(t *testing.T) {
 	a := w.Account("Recorder", w.Company)
 	k, other := w.Issue(a.ID, "k"), w.Issue(a.ID, "other")
 	w.Allowed(k.Secret, rekeytest.Home)
-	w.Advance(time.Minute) // sources are remembered with the minute's write
 	w.Allowed(k.Secret, rekeytest.Elsewhere)
 	w.Guess(k.Secret, rekeytest.Away, 10)
 	w.Guess(k.Secret, rekeytest.Home, 9)
@@ -129,6 +128,10 @@ func TestVerify_TheOwnerSeesWhoStillSendsARetiredSecret_B1(t *testing.T) {
 	calls := w.Calls(func() { w.Request(old, rekeytest.Home) })
 	require.Equal(t, []string{"Credential", "Snapshot", "Retired", "Sighting", "See"}, calls)
 	require.Empty(t, rekeytest.WritesOf(w.Calls(func() { w.Request(old, rekeytest.Home) })), "once a minute and source")
+	require.Empty(t, rekeytest.WritesOf(w.Calls(func() {
+		_, err := w.Environment(w.Store).Verify(w.Ctx, verify.Presented{Secret: old}, w.Origin(rekeytest.Home))
+		require.NoError(t, err)
+	})), "whatever the environment")
 	w.Request(old, rekeytest.Away)
 	for range 61 {
 		w.Advance(time.Minute)

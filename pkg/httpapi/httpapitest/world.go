@@ -51,7 +51,7 @@ func serve(t *testing.T, inner *rekeytest.World) *World {
 		Idempotency: w.Store.Idempotency,
 		Repeat: func(ctx context.Context, c call.Call, r idempotency.Record) (token.Secret, error) {
 			if r.Secret != nil && r.Secret.Kind == token.PersonalAccessToken {
-				return w.Setup.Repeat(ctx, r)
+				return w.Setup.Repeat(ctx, c.Request, r)
 			}
 			return w.World.Keys.Repeat(ctx, c, r)
 		}})

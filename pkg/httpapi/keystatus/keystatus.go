@@ -30,8 +30,8 @@ type statusInput struct {
 
 type revokeInput struct {
 	Body struct {
-		Secret httpapi.Secret `json:"secret" maxLength:"1024"`
-		Reason string         `json:"reason,omitempty" maxLength:"500" doc:"A reason of POST /keys/{id}/revoke, or the holder's own words, which are kept as a note; left out: key_compromise"`
+		Secret httpapi.Secret `json:"secret" maxLength:"32768"`
+		Reason string         `json:"reason,omitempty" format:"password" maxLength:"4096" doc:"A reason of POST /keys/{id}/revoke, or the holder's own words, which are kept as a note; left out: key_compromise"`
 	}
 }
 
