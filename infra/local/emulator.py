@@ -147,8 +147,10 @@ class Emulator:
         if running:
             os.kill(running["pid"], signal.SIGTERM)
             self._wait_until_gone(running["pid"])
-        if self.process is not None and self.process.stdin:
-            self.process.stdin.close()
+        if self.process is not None:
+            self.process.wait(STOP_SECONDS)
+            if self.process.stdin:
+                self.process.stdin.close()
         self.note.unlink(missing_ok=True)
         return bool(running)
 

@@ -95,5 +95,5 @@ def _flat(message):
     if record.pop("_aws", None):  # the description of an embedded metric
         record["level"] = "METRIC"
     parts = [str(record.pop(name)) for name in FIRST if name in record]
-    return " ".join(parts + [f"{name}={value if isinstance(value, str) else json.dumps(value)}"
-                             for name, value in record.items()])
+    parts += [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in record.items()]
+    return " ".join(parts).replace("\n", " | ")

@@ -5,7 +5,7 @@ test for each that fails when it is no longer needed and when it no longer works
 one pinned version: a name that is gone fails at the start.
 """
 
-from fixes import events, functions, gateway_responses, resources, streams, transport
+from fixes import events, functions, gateway_responses, log_reading, resources, streams, transport
 
 FIXES = {fix.__name__: fix for fix in (
     transport.no_delay,
@@ -21,4 +21,6 @@ FIXES = {fix.__name__: fix for fix in (
     resources.generated_secrets,
     streams.failed_batches,
     streams.kept_records,
+    log_reading.paged_logs,
+    log_reading.described_while_written,
 )}

@@ -2,12 +2,14 @@
 
 import json
 import socket
+import subprocess
+import sys
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
 from fixes import streams
-from tests.stage import eventually, stage, template
+from tests.stage import HERE, eventually, stage, template
 
 
 def setUpModule():
@@ -206,6 +208,50 @@ class Streams(unittest.TestCase):
     def test_kept_records_survive_a_restart(self):
         self.assertEqual(list("abcdefg"), self.consumed_after_restart(stage(name="restarted")))
         self.assertEqual(list("abcg"), self.consumed_after_restart(stage("all", name="restarted-bare")))
+
+
+class Logs(unittest.TestCase):
+    def page_through(self, place):
+        """How many of 10,050 events a reader gets who follows nextToken, 10,000 at a time."""
+        logs, group = place.client("logs"), {"logGroupName": "many"}
+        logs.create_log_group(**group)
+        logs.create_log_stream(**group, logStreamName="one")
+        now = int(time.time() * 1000)
+        for part in (10_000, 50):
+            logs.put_log_events(**group, logStreamName="one", logEvents=[
+                {"timestamp": now, "message": "x"} for _ in range(part)])
+        return sum(len(page["events"]) for page in logs.get_paginator("filter_log_events").paginate(**group))
+
+    def test_paged_logs_show_all_events(self):
+        self.assertEqual(10_050, self.page_through(fixed()))
+        self.assertEqual(10_000, self.page_through(bare()))
+
+    def describe_while_written(self, fix):
+        return subprocess.run([sys.executable, "-c", DESCRIBE_WHILE_WRITTEN, fix], cwd=HERE.parent,
+                              capture_output=True, text=True)
+
+    def test_described_while_written_lists_groups_while_functions_write(self):
+        self.assertEqual("200\n", self.describe_while_written("described_while_written").stdout)
+        self.assertIn("changed size during iteration", self.describe_while_written("").stderr)
+
+
+# A log group that gets another stream whenever its events are looked at.
+DESCRIBE_WHILE_WRITTEN = """
+import sys
+from fixes import FIXES
+from ministack.services import cloudwatch_logs as logs
+
+class Written(list):
+    def __iter__(self):
+        streams[len(streams)] = {"events": []}
+        return super().__iter__()
+
+if sys.argv[1]:
+    FIXES[sys.argv[1]]()
+streams = {0: {"events": Written()}}
+logs._log_groups["written"] = {"arn": "a", "creationTime": 0, "streams": streams}
+print(logs._describe_log_groups({})[0])
+"""
 
 
 if __name__ == "__main__":
