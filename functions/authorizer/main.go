@@ -32,5 +32,9 @@ func newHandler(ctx context.Context, lookup boot.Lookup) (*authorizer.Authorizer
 		Report: observer.Report,
 		Routes: authorizer.Routes,
 	}
-	return a, env.Ready(ctx)
+	if err := env.Ready(ctx); err != nil {
+		return nil, err
+	}
+	a.Warm(ctx)
+	return a, nil
 }

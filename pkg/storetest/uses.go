@@ -11,7 +11,10 @@ import (
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
-const home = "198.51.100.1"
+const (
+	home      = "198.51.100.1"
+	elsewhere = "198.51.100.2"
+)
 
 // use is a request with a key, from home, that nobody remembers yet.
 func (w *world) use(k apikey.Key, at time.Time) verify.Use {
@@ -56,6 +59,21 @@ var useTests = []test{
 		w.same(t, got)
 		w.recorded(e)
 		w.same(lock.Source{Address: home, UserAgent: "curl/8", AuthenticatedAt: w.now}, w.source(string(t.ID), home))
+	}},
+	{"a use of the source only records the source and leaves the minute as it is", func(w *world) {
+		k := w.key(w.account("Recorder", w.co), "Production")
+		w.NoError(w.store.Use(w.ctx, w.use(k, w.now)))
+		k = w.readKey(k.ID)
+		u := w.use(k, w.now.Add(time.Second))
+		u.Address, u.SourceOnly, u.Event = elsewhere, true, w.firstUse(k, k.EventSeq+1)
+		w.NoError(w.store.Use(w.ctx, u))
+		want := k
+		want.EventSeq++
+		w.same(want, w.readKey(k.ID))
+		w.recorded(*u.Event)
+		w.True(w.source(string(k.AccountID), elsewhere).AuthenticatedAt.Equal(w.now.Add(time.Second)))
+		u.Event = w.firstUse(k, k.EventSeq+1)
+		w.ErrorIs(w.store.Use(w.ctx, u), change.ErrLost, "the seq is taken")
 	}},
 	{"a second use in a minute, or one of an earlier minute, is lost", func(w *world) {
 		k := w.key(w.account("Recorder", w.root), "Production")
