@@ -25,6 +25,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/boot"
 	"github.com/rekey-dev/rekey/pkg/dynamo"
 	"github.com/rekey-dev/rekey/pkg/secrets"
+	"github.com/rekey-dev/rekey/pkg/secrets/vault"
 )
 
 func main() {
@@ -57,7 +58,7 @@ func run(ctx context.Context, args []string, lookup boot.Lookup, out io.Writer) 
 	}
 	client := dynamo.NewClient(env.DynamoDB())
 	r := &rotation{
-		vault: secrets.NewClient(env.AWS(), time.Now), secret: secret, now: time.Now, rand: rand.Reader, out: out, force: *force,
+		vault: vault.New(secrets.NewClient(env.AWS(), time.Now), env.AWS()), secret: secret, now: time.Now, rand: rand.Reader, out: out, force: *force,
 		count: func(ctx context.Context) (dynamo.PepperUse, error) {
 			return dynamo.CountPepperUse(ctx, client, table, pace(out))
 		},

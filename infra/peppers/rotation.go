@@ -23,14 +23,14 @@ const settleFor = secrets.RefreshAfter + time.Minute
 // keyLength is the length of a pepper in base62 characters: 256 bits.
 const keyLength = 43
 
-// vault holds the peppers' secret. Replace fails with secrets.ErrChanged when old is not the current value any more.
-type vault interface {
+// store holds the peppers' secret. Replace fails with vault.ErrChanged when old is not the current value any more.
+type store interface {
 	Get(ctx context.Context, secret string) (secrets.Value, error)
 	Replace(ctx context.Context, secret string, old secrets.Value, text, version string) error
 }
 
 type rotation struct {
-	vault  vault
+	vault  store
 	secret string
 	count  func(ctx context.Context) (dynamo.PepperUse, error)
 	now    func() time.Time

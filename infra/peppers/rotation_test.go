@@ -13,6 +13,7 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/dynamo"
 	"github.com/rekey-dev/rekey/pkg/secrets"
+	"github.com/rekey-dev/rekey/pkg/secrets/vault"
 )
 
 // fakeVault is one secret whose versions keep the time at which they were put.
@@ -26,7 +27,7 @@ func (f *fakeVault) Get(context.Context, string) (secrets.Value, error) { return
 
 func (f *fakeVault) Replace(_ context.Context, _ string, old secrets.Value, text, version string) error {
 	if f.changed || old.Version != f.value.Version {
-		return secrets.ErrChanged
+		return vault.ErrChanged
 	}
 	if len(version) < 32 || len(version) > 64 {
 		return errors.New("a version's ID has 32 to 64 characters")
@@ -117,7 +118,7 @@ func TestRotation_TwoOperatorsAtOnceDoNotOverwriteEachOther(t *testing.T) {
 	s := newStand()
 	s.time = s.time.Add(time.Hour)
 	s.vault.changed = true
-	require.ErrorIs(t, s.do("add"), secrets.ErrChanged)
+	require.ErrorIs(t, s.do("add"), vault.ErrChanged)
 	require.Equal(t, "one", s.vault.value.Version)
 }
 

@@ -96,40 +96,6 @@ func (c *Client) Get(ctx context.Context, secret string) (Value, error) {
 	return Value{*out.SecretString, out.VersionId, time.Unix(int64(sec), int64(frac*1e9)).UTC()}, nil
 }
 
-// nextStage labels a version that has been put and is not yet the current one.
-const nextStage = "REKEY_NEXT"
-
-// ErrChanged says that somebody else changed the secret meanwhile; nothing has changed.
-var ErrChanged = errors.New("secrets: the secret was changed meanwhile; look at it again")
-
-// Replace makes text the current version of a secret if old still is. The replaced version stays in Secrets Manager under
-// the label AWSPREVIOUS until the next replacement. version is the ID of the new version, 32 to 64 characters: a repeat of
-// the same call has no further effect.
-func (c *Client) Replace(ctx context.Context, secret string, old Value, text, version string) error {
-	var out struct{}
-	err := c.call(ctx, "PutSecretValue", map[string]any{"SecretId": secret, "ClientRequestToken": version,
-		"SecretString": text, "VersionStages": []string{nextStage}}, &out)
-	if err != nil {
-		return err
-	}
-	// Moving a label is refused unless it is where the caller says: that makes this a compare-and-swap.
-	err = c.call(ctx, "UpdateSecretVersionStage", map[string]any{"SecretId": secret, "VersionStage": "AWSCURRENT",
-		"RemoveFromVersionId": old.Version, "MoveToVersionId": version}, &out)
-	if err == nil || IsRefused(err, "AccessDeniedException") {
-		return err
-	}
-	now, errGet := c.Get(ctx, secret)
-	switch {
-	case errGet != nil:
-		return err
-	case now.Version == version: // the answer to the first attempt was lost
-		return nil
-	case now.Version != old.Version:
-		return ErrChanged
-	}
-	return err
-}
-
 // callError is an answer other than 200.
 type callError struct {
 	operation string

@@ -39,10 +39,7 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	var in struct {
-		SecretId, ClientRequestToken, SecretString, VersionStage, RemoveFromVersionId, MoveToVersionId string
-		VersionStages                                                                                  []string
-	}
+	var in struct{ SecretId string }
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
 	require.NoError(s.t, d.Decode(&in))
@@ -52,18 +49,6 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "GetSecretValue":
 		id := s.stages["AWSCURRENT"]
 		out = map[string]any{"SecretString": s.versions[id], "VersionId": id, "CreatedDate": s.created}
-	case "PutSecretValue":
-		s.versions[in.ClientRequestToken] = in.SecretString
-		for _, label := range in.VersionStages {
-			s.stages[label] = in.ClientRequestToken
-		}
-	case "UpdateSecretVersionStage":
-		if s.stages[in.VersionStage] != in.RemoveFromVersionId {
-			w.WriteHeader(http.StatusBadRequest)
-			_, _ = io.WriteString(w, `{"__type":"InvalidParameterException","message":"The staging label is not there."}`)
-			return
-		}
-		s.stages["AWSPREVIOUS"], s.stages[in.VersionStage] = in.RemoveFromVersionId, in.MoveToVersionId
 	default:
 		s.t.Errorf("unexpected %s", operation)
 	}
@@ -166,44 +151,4 @@ func TestClient_AnAnswerThatCannotBeReadIsNotQuoted(t *testing.T) {
 	s.before = func(string) (int, string) { return 200, fmt.Sprintf("%*s", maxAnswer+1, "") }
 	_, err = c.Get(t.Context(), "Peppers")
 	require.ErrorContains(t, err, "longer than")
-}
-
-func TestClient_ReplaceMovesTheCurrentLabelFromTheVersionThatWasRead(t *testing.T) {
-	s, c := newService(t)
-	old, err := c.Get(t.Context(), "Peppers")
-	require.NoError(t, err)
-	require.NoError(t, c.Replace(t.Context(), "Peppers", old, "text two", "two"))
-	require.Equal(t, "text two", s.versions[s.stages["AWSCURRENT"]])
-	require.Equal(t, "one", s.stages["AWSPREVIOUS"])
-	require.ErrorIs(t, c.Replace(t.Context(), "Peppers", old, "text three", "three"), ErrChanged)
-	require.Equal(t, "text two", s.versions[s.stages["AWSCURRENT"]])
-}
-
-func TestClient_ReplaceWhoseAnswerWasLostIsASuccess(t *testing.T) {
-	s, c := newService(t)
-	old, err := c.Get(t.Context(), "Peppers")
-	require.NoError(t, err)
-	lost := false
-	s.after = func(operation string) bool {
-		drop := operation == "UpdateSecretVersionStage" && !lost
-		lost = lost || drop
-		return drop
-	}
-	require.NoError(t, c.Replace(t.Context(), "Peppers", old, "text two", "two"))
-	require.True(t, lost)
-	require.Equal(t, "two", s.stages["AWSCURRENT"])
-}
-
-func TestClient_ReplaceThatMayNotMoveTheLabelFails(t *testing.T) {
-	s, c := newService(t)
-	old, err := c.Get(t.Context(), "Peppers")
-	require.NoError(t, err)
-	s.before = func(operation string) (int, string) {
-		if operation == "UpdateSecretVersionStage" {
-			return 400, `{"__type":"AccessDeniedException","message":"no"}`
-		}
-		return 0, ""
-	}
-	require.True(t, IsRefused(c.Replace(t.Context(), "Peppers", old, "text two", "two"), "AccessDeniedException"))
-	require.Equal(t, "one", s.stages["AWSCURRENT"])
 }
