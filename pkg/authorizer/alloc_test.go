@@ -95,7 +95,11 @@ func TestInvoke_AVerifiedRequestAllocatesAtMost45TimesWithoutTheStore_P4(t *test
 	require.Contains(t, string(answer), `"Effect":"Allow"`)
 	got := testing.AllocsPerRun(200, func() { _, _ = a.Invoke(t.Context(), event) })
 	t.Logf("%.0f allocations", got)
-	require.LessOrEqual(t, got, 45.0)
+	most := 45.0
+	if raceDetector {
+		most = 50 // it allocates on its own
+	}
+	require.LessOrEqual(t, got, most)
 }
 
 func BenchmarkInvoke_WithoutTheStore(b *testing.B) {
