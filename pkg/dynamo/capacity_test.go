@@ -74,7 +74,7 @@ func TestSnapshot_OfAColdEnvironmentIsTwoCallsAndTheSameUnits(t *testing.T) {
 	_, err = w.Snapshot(t.Context(), "", c.Names)
 	require.NoError(t, err)
 	b := w.meter.take()
-	require.Equal(t, []string{"GetItem", "BatchGetItem"}, b.calls)
+	require.Equal(t, []string{"BatchGetItem", "BatchGetItem"}, b.calls)
 	require.LessOrEqual(t, b.reads, 3.0)
 }
 

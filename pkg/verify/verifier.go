@@ -122,7 +122,7 @@ func (v *Verifier) read(ctx context.Context, credID string) (Verdict, error) {
 		// The principal is gone, or items do not belong together: nothing that could be allowed.
 		return Verdict{Class: Unknown, Status: StatusUnknown, Credential: c}, nil
 	}
-	out := Verdict{Credential: c, Principal: p}
+	out := Verdict{Credential: c, Principal: p, cold: !remembered}
 	switch built, ok := role.BuiltIn(p.RoleID); {
 	case ok:
 		out.Role = built
