@@ -49,7 +49,7 @@ func NewClient(c Config) *dynamodb.Client {
 	o := dynamodb.Options{
 		Region:                          c.Region,
 		Credentials:                     c.Credentials,
-		HTTPClient:                      c.HTTPClient,
+		HTTPClient:                      oneWrite{c.HTTPClient},
 		APIOptions:                      []func(*middleware.Stack) error{lean},
 		DisableValidateResponseChecksum: true, // protocol does it
 		AccountIDEndpointMode:           aws.AccountIDEndpointModeDisabled,
