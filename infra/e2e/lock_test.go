@@ -204,14 +204,19 @@ func TestLock_TriesAtKeyStatusCountLikeAnyOther(t *testing.T) {
 }
 
 func TestLock_ASourceThatIsNeverTheFirstOfAMinuteIsTrustedToo_B2(t *testing.T) {
-	t.Parallel()
 	p, k := asOwner(t), newKey(t)
 	if second := time.Now().Second(); second > 50 {
 		time.Sleep(time.Duration(61-second) * time.Second)
 	}
 	first, second := holding(t, k.secret), holding(t, k.secret)
 	first.get("/me").expect(http.StatusOK)
-	second.get("/me").expect(http.StatusOK)
+	// The write is waited for at most 100 ms, which a busy machine may exceed; the next request tries again.
+	for range 20 {
+		second.get("/me").expect(http.StatusOK)
+		if len(p.records(k.id, "key.new_source")) > 0 {
+			break
+		}
+	}
 	require.Len(t, p.records(k.id, "key.new_source"), 1, "a source not seen before is on record")
 	stranger(t).guess(k.secret, 0, 11)
 	first.get("/me").expect(http.StatusOK)
