@@ -80,7 +80,7 @@ func deploy(ctx context.Context, now time.Time) (*deployment, error) {
 			return nil, err
 		}
 	}
-	client := dynamo.NewClient(dynamo.Config{Region: "us-east-1", Endpoint: endpoint, HTTPClient: d.meter, Credentials: nobody})
+	client := dynamo.NewClient(dynamo.Config{Region: "us-east-1", Endpoint: endpoint, HTTPClient: d.meter, Credentials: nobody, Now: time.Now})
 	d.store = dynamo.New(client, d.tables, fold.Name)
 	coins := &mint.Mint{Peppers: onePepper{}, Derivation: onePepper{}, Rand: rand.Reader}
 	d.keys = &apikey.Service{Store: d.store, Mint: coins, Fold: fold.Name, Now: d.clock, Rand: rand.Reader}

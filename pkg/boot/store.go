@@ -2,6 +2,7 @@ package boot
 
 import (
 	"slices"
+	"time"
 
 	"github.com/rekey-dev/rekey/pkg/dynamo"
 )
@@ -44,7 +45,7 @@ func (e *Environment) tables(used ...Table) dynamo.Tables {
 
 // DynamoDB says where DynamoDB is and who calls, for tools that need more than a store does.
 func (e *Environment) DynamoDB() dynamo.Config {
-	c := dynamo.Config{Region: e.aws.Region, Credentials: e.aws.Credentials, HTTPClient: e.aws.HTTPClient}
+	c := dynamo.Config{Region: e.aws.Region, Credentials: e.aws.Credentials, HTTPClient: e.aws.HTTPClient, Now: time.Now}
 	if e.aws.BaseEndpoint != nil {
 		c.Endpoint = *e.aws.BaseEndpoint
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	transport "github.com/aws/smithy-go/endpoints"
 	"github.com/aws/smithy-go/middleware"
+
+	"github.com/rekey-dev/rekey/pkg/awsjson"
 )
 
 // API is what this package calls of DynamoDB's client.
@@ -38,11 +40,12 @@ type Config struct {
 	Credentials aws.CredentialsProvider
 	Endpoint    string              // "" for AWS's own
 	HTTPClient  dynamodb.HTTPClient // nil for one with short timeouts
+	Now         func() time.Time
 }
 
 // NewClient makes a client without the SDK's shared configuration, whose defaults wait 30 seconds for a connection and a
 // second after a throttled call: at most 3 attempts, 100 ms between two of them.
-func NewClient(c Config) *dynamodb.Client {
+func NewClient(c Config) *Client {
 	if c.HTTPClient == nil {
 		c.HTTPClient = newHTTPClient()
 	}
@@ -63,8 +66,14 @@ func NewClient(c Config) *dynamodb.Client {
 	if c.Endpoint != "" {
 		o.BaseEndpoint = &c.Endpoint
 	}
-	o.EndpointResolverV2 = resolveOnce(o)
-	return dynamodb.New(o, func(o *dynamodb.Options) { o.Protocol = protocol{o.Protocol} })
+	r := resolveOnce(o)
+	o.EndpointResolverV2 = r
+	out := &Client{Client: dynamodb.New(o, func(o *dynamodb.Options) { o.Protocol = protocol{o.Protocol} })}
+	if r.err == nil {
+		out.direct = awsjson.New(awsjson.Service{Name: "dynamodb", Target: "DynamoDB_20120810", Version: "1.0", Region: c.Region,
+			Endpoint: r.endpoint.URI, Credentials: c.Credentials, HTTP: c.HTTPClient, Now: c.Now})
+	}
+	return out
 }
 
 // resolved is an endpoint that does not change.

@@ -23,7 +23,7 @@ import (
 type deployment struct {
 	*dynamo.Store
 	meter  *meter
-	client *dynamodb.Client
+	client *dynamo.Client
 	faults *dynamofault.API
 	tables dynamo.Tables
 }
@@ -58,8 +58,8 @@ func deploy(t testing.TB) *deployment {
 	return d
 }
 
-func newClient(endpoint string, h dynamodb.HTTPClient) *dynamodb.Client {
-	return dynamo.NewClient(dynamo.Config{Region: "us-east-1", Endpoint: endpoint, HTTPClient: h,
+func newClient(endpoint string, h dynamodb.HTTPClient) *dynamo.Client {
+	return dynamo.NewClient(dynamo.Config{Region: "us-east-1", Endpoint: endpoint, HTTPClient: h, Now: time.Now,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: "none", SessionToken: "none"}, nil
 		})})

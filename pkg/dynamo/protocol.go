@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"net/http"
 	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -14,20 +15,9 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// protocol is the SDK's wire protocol with two differences.
-//
-// It holds every answer against DynamoDB's checksum and fails the call when they differ. (The SDK's own check, as of
-// service/dynamodb v1.73.0, only logs.) And it decodes the reads of a verdict into flat attributes instead of a map of
-// pointers: eight allocations an attribute are more than all of the rest of a verified request.
+// protocol is the SDK's wire protocol, but it holds every answer against DynamoDB's checksum and fails the call when they
+// differ. (The SDK's own check, as of service/dynamodb v1.73.0, only logs.)
 type protocol struct{ smithyhttp.ClientProtocol }
-
-// flatRead receives the items of a read whose context holds it.
-type flatRead struct {
-	table string
-	items []flatItem
-}
-
-type flatReadKey struct{}
 
 // checksumError is an answer that was damaged on its way. It may be asked for again.
 type checksumError struct{ want, got uint32 }
@@ -43,20 +33,8 @@ func (p protocol) DeserializeResponse(ctx context.Context, schema *smithy.Operat
 	if err != nil {
 		return &smithy.DeserializationError{Err: err}
 	}
-	if text := resp.Header.Get("X-Amz-Crc32"); text != "" {
-		want, err := strconv.ParseUint(text, 10, 32)
-		if err != nil {
-			return &smithy.DeserializationError{Err: fmt.Errorf("the answer's checksum is no number: %q", text)}
-		}
-		if got := crc32.ChecksumIEEE(body); got != uint32(want) {
-			return &smithy.DeserializationError{Err: &checksumError{uint32(want), got}}
-		}
-	}
-	if f, ok := ctx.Value(flatReadKey{}).(*flatRead); ok && resp.StatusCode == 200 {
-		if items, ok := scanBatch(string(body), f.table); ok {
-			f.items = items
-			return nil
-		}
+	if err := checksum(resp.Header, body); err != nil {
+		return &smithy.DeserializationError{Err: err}
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	if err := p.ClientProtocol.DeserializeResponse(ctx, schema, types, resp, out); err != nil {
@@ -64,6 +42,22 @@ func (p protocol) DeserializeResponse(ctx context.Context, schema *smithy.Operat
 	}
 	if b, ok := out.(*dynamodb.BatchGetItemOutput); len(body) == 0 || ok && b.Responses == nil && b.UnprocessedKeys == nil {
 		return &smithy.DeserializationError{Err: errNoAnswer}
+	}
+	return nil
+}
+
+// checksum holds an answer against the sum in its header, if there is one.
+func checksum(h http.Header, body []byte) error {
+	text := h.Get("X-Amz-Crc32")
+	if text == "" {
+		return nil
+	}
+	want, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		return fmt.Errorf("the answer's checksum is no number: %q", text)
+	}
+	if got := crc32.ChecksumIEEE(body); got != uint32(want) {
+		return &checksumError{uint32(want), got}
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ import (
 
 // requestAllocs bounds what a warm verified request allocates, from the gateway's event to the policy, the SDK's and net/http's
 // parts included.
-const requestAllocs = 430
+const requestAllocs = 215
 
 type samePepper struct{ key []byte }
 
@@ -43,7 +43,7 @@ func (s introduced) Credential(context.Context, string) (*verify.Credential, err
 	return s.credential, nil
 }
 
-func TestInvoke_AVerifiedRequestAllocatesAtMost430TimesWithTheSDK_P4(t *testing.T) {
+func TestInvoke_AVerifiedRequestAllocatesAtMost215TimesWithTheSDK_P4(t *testing.T) {
 	w := deploy(t).tenant(t)
 	pepper := samePepper{[]byte("pepperpepperpepperpepperpepperpepperpepper1")}
 	k := w.newKey("measured")

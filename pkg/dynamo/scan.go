@@ -98,19 +98,21 @@ func (s *scanner) object(member func(name string)) bool {
 	return false
 }
 
+// items reads an array of items; their attributes lie one behind the other.
 func (s *scanner) items() []flatItem {
 	items := make([]flatItem, 0, 4)
+	all := make(flatItem, 0, 48)
 	s.array(func() {
-		it := make(flatItem, 0, 32)
+		start := len(all)
 		s.object(func(name string) {
-			if _, twice := it.lookup(name); twice {
+			if _, twice := all[start:].lookup(name); twice {
 				s.bad = true
 			}
 			if a, ok := s.attribute(name); ok {
-				it = append(it, a)
+				all = append(all, a)
 			}
 		})
-		items = append(items, it)
+		items = append(items, all[start:len(all):len(all)])
 	})
 	return items
 }

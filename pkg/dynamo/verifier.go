@@ -138,7 +138,7 @@ func (v *Verifier) Snapshot(ctx context.Context, cred string, names verify.Names
 	if len(keys) == 0 {
 		return snapshot, nil
 	}
-	flat := flatRead{table: v.tables.Identity}
+	flat := flatRead{table: v.tables.Identity, keys: keys}
 	items, err := v.batchGet(context.WithValue(ctx, flatReadKey{}, &flat), v.tables.Identity, keys, 1)
 	if err != nil {
 		return verify.Snapshot{}, err

@@ -4,18 +4,14 @@
 // Secrets Manager and a new version is known everywhere before it is used. It is used for the peppers, the derivation key
 // and the cursor key.
 //
-// The package calls the service's JSON 1.1 protocol itself, signed by the SDK's own Signature Version 4 signer: it is linked
-// into the authorizer, whose binary may be 1.4 times a hello-world Lambda's, and there is no room for a second client beside
+// The package calls the service by way of package awsjson, without a client of the SDK: it is linked into the authorizer, whose binary may be 1.4 times a hello-world Lambda's, and there is no room for a second client beside
 // DynamoDB's (measured for arm64 with the flags of the Makefile: hello world 5.83 MB, with the DynamoDB client 7.73 MB, with
 // Secrets Manager's too 8.00 MB of 8.17 MB, before a line of the authorizer). It knows nothing of what the keys are for, and
 // puts no secret's text into an error or a log.
 package secrets
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,11 +19,13 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"github.com/rekey-dev/rekey/pkg/awsjson"
 )
 
 const (
@@ -38,21 +36,24 @@ const (
 
 // Client calls Secrets Manager. Its methods may be called at the same time.
 type Client struct {
-	region, endpoint string
-	credentials      aws.CredentialsProvider
-	http             aws.HTTPClient
-	now              func() time.Time
+	endpoint url.URL
+	caller   *awsjson.Caller
+	now      func() time.Time
+	bad      error // why the endpoint is none
 }
 
 // NewClient makes a client from the region, credentials, HTTP client and, if it is set, base endpoint of cfg.
 func NewClient(cfg aws.Config, now func() time.Time) *Client {
-	c := &Client{region: cfg.Region, credentials: cfg.Credentials, http: cfg.HTTPClient, now: now}
+	endpoint := "https://secretsmanager." + cfg.Region + "." + domain(cfg.Region)
 	if cfg.BaseEndpoint != nil {
-		c.endpoint = strings.TrimSuffix(*cfg.BaseEndpoint, "/")
-	} else {
-		c.endpoint = "https://secretsmanager." + cfg.Region + "." + domain(cfg.Region)
+		endpoint = *cfg.BaseEndpoint
 	}
-	return c
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return &Client{now: now, bad: err}
+	}
+	return &Client{endpoint: *u, now: now, caller: awsjson.New(awsjson.Service{Name: "secretsmanager", Target: "secretsmanager", Version: "1.1",
+		Region: cfg.Region, Endpoint: *u, Credentials: cfg.Credentials, HTTP: cfg.HTTPClient, Now: now})}
 }
 
 // domain is the DNS suffix of a region's partition.
@@ -122,7 +123,7 @@ func IsRefused(err error, code string) bool {
 // call makes one call, at most three times: after a failed connection, a throttle or an error of the service.
 func (c *Client) call(ctx context.Context, operation string, in, out any) error {
 	body, err := json.Marshal(in)
-	if err != nil {
+	if err = errors.Join(err, c.bad); err != nil {
 		return fmt.Errorf("secrets: %s: %w", operation, err)
 	}
 	for n, wait := 1, backoff; ; n, wait = n+1, wait*2 {
@@ -142,21 +143,7 @@ func (c *Client) call(ctx context.Context, operation string, in, out any) error 
 }
 
 func (c *Client) once(ctx context.Context, operation string, body []byte, out any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoint+"/", bytes.NewReader(body))
-	if err != nil {
-		return fmt.Errorf("secrets: %s: %w", operation, err)
-	}
-	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
-	req.Header.Set("X-Amz-Target", "secretsmanager."+operation)
-	creds, err := c.credentials.Retrieve(ctx)
-	if err != nil {
-		return fmt.Errorf("secrets: %s: credentials: %w", operation, err)
-	}
-	sum := sha256.Sum256(body)
-	if err := v4.NewSigner().SignHTTP(ctx, creds, req, hex.EncodeToString(sum[:]), "secretsmanager", c.region, c.now()); err != nil {
-		return fmt.Errorf("secrets: %s: signing: %w", operation, err)
-	}
-	res, err := c.http.Do(req)
+	res, err := c.caller.Post(ctx, operation, body)
 	if err != nil {
 		return fmt.Errorf("secrets: %s: %w", operation, err)
 	}

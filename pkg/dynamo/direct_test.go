@@ -1,0 +1,132 @@
+package dynamo_test
+
+import (
+	"bytes"
+	"errors"
+	"hash/crc32"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rekey-dev/rekey/pkg/dynamo"
+	"github.com/rekey-dev/rekey/pkg/fault"
+	"github.com/rekey-dev/rekey/pkg/verify"
+)
+
+// first answers the first request in its own way and hands on the others.
+type first struct {
+	answer   func() (*http.Response, error)
+	requests []*http.Request
+	bodies   []string
+}
+
+func (f *first) Do(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	f.requests, f.bodies = append(f.requests, r), append(f.bodies, string(body))
+	if len(f.requests) == 1 {
+		return f.answer()
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return http.DefaultClient.Do(r)
+}
+
+// answered is an answer with its checksum.
+func answered(status int, body string) func() (*http.Response, error) {
+	return func() (*http.Response, error) {
+		h := http.Header{"X-Amz-Crc32": {strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(body))), 10)}}
+		return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}, nil
+	}
+}
+
+func TestSnapshot_AsksTheSDKWhenTheShortWayHasNoPlainAnswer_P4(t *testing.T) {
+	t.Parallel()
+	w := deploy(t).tenant(t)
+	endpoint := *w.client.Options().BaseEndpoint
+	want, err := w.Verifier.Snapshot(t.Context(), string(w.key.ID), w.names())
+	require.NoError(t, err)
+	require.NotNil(t, want.Credential)
+	require.NotNil(t, want.Principal)
+	damaged := answered(200, `{"Responses":{"`+w.tables.Identity+`":[]}}`)
+	for name, answer := range map[string]func() (*http.Response, error){
+		"no connection":    func() (*http.Response, error) { return nil, errors.New("connection refused") },
+		"throttled":        answered(400, `{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","message":"slow down"}`),
+		"refused":          answered(400, `{"__type":"com.amazon.coral.service#AccessDeniedException","message":"no"}`),
+		"down":             answered(500, `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}`),
+		"empty":            answered(200, ``),
+		"says nothing":     answered(200, `{}`),
+		"no JSON":          answered(200, `<html>`),
+		"of another table": answered(200, `{"Responses":{"Other":[]}}`),
+		"unprocessed": answered(200, `{"Responses":{"`+w.tables.Identity+`":[]},"UnprocessedKeys":{"`+w.tables.Identity+
+			`":{"Keys":[{"pk":{"S":"a"},"sk":{"S":"b"}}]}}}`),
+		"damaged": func() (*http.Response, error) {
+			r, err := damaged()
+			r.Header.Set("X-Amz-Crc32", "1")
+			return r, err
+		},
+		"cut off": func() (*http.Response, error) {
+			r, err := damaged()
+			r.ContentLength += 10
+			return r, err
+		},
+	} {
+		f := &first{answer: answer}
+		got, err := dynamo.NewVerifier(newClient(endpoint, f), w.tables).Snapshot(t.Context(), string(w.key.ID), w.names())
+		require.NoError(t, err, name)
+		require.Equal(t, want, got, name)
+		require.Len(t, f.requests, 2, name)
+	}
+}
+
+// Both ways ask the same question and read the same from the answer, so that what the contract's tests say of one is true of
+// the other.
+func TestSnapshot_IsTheSameBothWays_P4(t *testing.T) {
+	t.Parallel()
+	w := deploy(t).tenant(t)
+	short, err := dynamo.NewVerifier(w.client, w.tables).Snapshot(t.Context(), string(w.key.ID), w.names())
+	require.NoError(t, err)
+	require.NotNil(t, short.Credential)
+	long, err := dynamo.NewVerifier(w.client.Client, w.tables).Snapshot(t.Context(), string(w.key.ID), w.names())
+	require.NoError(t, err)
+	require.Equal(t, long, short)
+
+	f := &first{answer: answered(500, `{}`)}
+	_, err = dynamo.NewVerifier(newClient(*w.client.Options().BaseEndpoint, f), w.tables).Snapshot(t.Context(), string(w.key.ID), w.names())
+	require.NoError(t, err)
+	require.Len(t, f.requests, 2)
+	require.JSONEq(t, f.bodies[1], f.bodies[0])
+	for _, h := range []string{"Accept-Encoding", "Content-Type", "X-Amz-Target", "X-Amz-Security-Token"} {
+		require.Equal(t, f.requests[1].Header.Get(h), f.requests[0].Header.Get(h), h)
+		require.NotEmpty(t, f.requests[0].Header.Get(h), h)
+	}
+	require.Equal(t, f.requests[1].URL.String(), strings.TrimSuffix(f.requests[0].URL.String(), "/")+"/")
+	scope := func(r *http.Request) string {
+		s, _, _ := strings.Cut(r.Header.Get("Authorization"), ",")
+		return s
+	}
+	require.Equal(t, scope(f.requests[1]), scope(f.requests[0]))
+}
+
+// A text that JSON would have to escape goes the SDK's way; nobody can put anything else into the question.
+func TestSnapshot_OfAnOddNameIsNotPutTogetherByHand(t *testing.T) {
+	t.Parallel()
+	f := &first{answer: answered(200, `{"Responses":{"I":[]},"UnprocessedKeys":{}}`)}
+	_, err := dynamo.NewVerifier(newClient("http://192.0.2.1", f), dynamo.Tables{Identity: "I"}).Snapshot(t.Context(), "", verify.Names{Principal: "sa_\"}}]\x00é"})
+	require.NoError(t, err)
+	require.JSONEq(t, `{"RequestItems":{"I":{"ConsistentRead":true,"Keys":[{"pk":{"S":"sa_\"}}]\u0000é"},"sk":{"S":"account"}}]}}}`, f.bodies[0])
+	require.NotContains(t, f.requests[0].Header.Get("User-Agent"), "rekey")
+}
+
+func TestSnapshot_WithoutAStoreIsUnavailable(t *testing.T) {
+	t.Parallel()
+	c := &canned{status: 500, body: "{}", sums: []uint32{crc32.ChecksumIEEE([]byte("{}"))}}
+	_, err := dynamo.NewVerifier(newClient("http://192.0.2.1", c), dynamo.Tables{Identity: "I"}).Snapshot(t.Context(), "", verify.Names{Principal: "sa_1"})
+	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
+	require.Equal(t, 4, c.calls, "once directly, three times by the SDK")
+}
