@@ -14,7 +14,7 @@ import (
 )
 
 // rounds is how often each process is started; the variants take turns, so that what else the machine does meets all alike.
-const rounds = 41
+const rounds = 101
 
 // processes measures the processor time of whole processes: from exec to the first question for an invocation (init), and from
 // there until the answer to the first one was sent and the next is asked for (first).

@@ -49,7 +49,7 @@ func verified(ctx context.Context, d *deployment, k apikey.Shown) ([]Figure, err
 	out := []Figure{
 		at("store round trips, warm environment", float64(len(warm.calls)), 1, strings.Join(warm.calls, " + ")),
 		at("store round trips, cold environment", float64(len(cold.calls)), 2, strings.Join(cold.calls, " + ")),
-		at("read units, cold environment", cold.reads, 3, ""),
+		at("read units, cold environment, with the source's row", cold.reads, 4, ""),
 		at("write units within a minute of the last use", warm.writes, 0, ""),
 	}
 	custom, err := d.addRole(ctx)

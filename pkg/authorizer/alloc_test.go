@@ -28,11 +28,9 @@ func (s *still) Credential(context.Context, string) (*verify.Credential, error) 
 func (s *still) Snapshot(context.Context, string, verify.Names) (verify.Snapshot, error) {
 	return s.snap, nil
 }
-func (*still) CustomRole(context.Context, id.Role) (*role.Role, error) { panic("not asked for") }
-func (*still) Retired(context.Context, string, [][]byte) (bool, error) { panic("not asked for") }
-func (*still) Source(context.Context, string, string) (lock.Source, error) {
-	return lock.Source{AuthenticatedAt: noon}, nil // remembered today
-}
+func (*still) CustomRole(context.Context, id.Role) (*role.Role, error)     { panic("not asked for") }
+func (*still) Retired(context.Context, string, [][]byte) (bool, error)     { panic("not asked for") }
+func (*still) Source(context.Context, string, string) (lock.Source, error) { panic("not asked for") }
 func (*still) Count(context.Context, verify.Failure) (lock.Counter, error) { panic("not asked for") }
 func (*still) Announce(context.Context, string, lock.Counter, audit.Event) error {
 	panic("not asked for")
@@ -76,6 +74,7 @@ func steady(t testing.TB) (*Authorizer, []byte) {
 	at := place.Place{Path: "node_00000000000000000001", Company: "co_00000000000000000001"}
 	scopes := permission.Of(permission.ServiceAccountsRead, permission.KeysRead)
 	store := &still{verify.Snapshot{
+		Source: lock.Source{AuthenticatedAt: noon}, // remembered today
 		Credential: &verify.Credential{ID: string(k), Kind: token.ServiceAccountKey, Place: at, Name: "primary", MAC: mac[:], Pepper: "v1",
 			Names: verify.Names{Principal: "sa_00000000000000000001", Company: at.Company}, Generation: 1, UsedGen: 1, IssueEpoch: 1,
 			Scopes: scopes, LastUsedAt: now},

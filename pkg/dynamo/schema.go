@@ -43,7 +43,7 @@ package dynamo
 // # Access patterns
 //
 //	 1  a credential by its ID                               Verifier.Credential    BatchGetItem of 1
-//	 2  all that one verdict depends on                      Verifier.Snapshot      BatchGetItem of 1 to 4
+//	 2  all that one verdict depends on                      Verifier.Snapshot      BatchGetItem of 1 to 5
 //	 3  a custom role                                        Verifier.CustomRole    GetItem
 //	 4  was this digest ever one of the credential's         Verifier.Retired       GetItem, BatchGetItem for several
 //	 5  a source under an account or token                   Verifier.Source        GetItem

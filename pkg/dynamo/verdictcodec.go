@@ -56,6 +56,8 @@ func addToSnapshot(s *verify.Snapshot, r *reader) (err error) {
 		s.Suspended = r.string(attrStatus) != string(company.Active)
 	case typeRole:
 		s.Role, err = readRole(r)
+	case typeSource:
+		s.Source, err = readSource(r)
 	default:
 		return fmt.Errorf("a verdict depends on no %q", typ)
 	}
@@ -84,8 +86,9 @@ func (r *reader) counter() lock.Counter {
 		Announced: r.bool(attrAnnounced)}
 }
 
-func decodeSource(it item) (lock.Source, error) {
-	r := reader{it: it}
+func decodeSource(it item) (lock.Source, error) { return readSource(&reader{it: it}) }
+
+func readSource(r *reader) (lock.Source, error) {
 	return lock.Source{Address: afterHash(r.string(attrSK)), UserAgent: r.string(attrUserAgent), KeyID: r.string(attrKeyID),
 		AuthenticatedAt: r.time(attrAuthenticatedAt), Counter: r.counter()}, r.err
 }

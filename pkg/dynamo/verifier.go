@@ -121,7 +121,7 @@ func (v *Verifier) Credential(ctx context.Context, cred string) (_ *verify.Crede
 // Snapshot reads what a verdict depends on in one call; the keys that DynamoDB leaves unprocessed once more.
 func (v *Verifier) Snapshot(ctx context.Context, cred string, names verify.Names) (_ verify.Snapshot, err error) {
 	defer wrap(&err, "Verifier.Snapshot(%s, %s)", cred, names.Principal)
-	keys := make([]key, 0, 4)
+	keys := make([]key, 0, 5)
 	if cred != "" {
 		keys = append(keys, credentialKey(cred))
 	}
@@ -133,6 +133,9 @@ func (v *Verifier) Snapshot(ctx context.Context, cred string, names verify.Names
 	}
 	if names.Role != "" && !role.IsBuiltIn(names.Role) {
 		keys = append(keys, roleKey(names.Role))
+	}
+	if names.Address != "" {
+		keys = append(keys, sourceKey(names.Owner, names.Address))
 	}
 	snapshot := verify.Snapshot{Suspended: names.Company != ""}
 	if len(keys) == 0 {

@@ -68,6 +68,9 @@ func (s *Store) Snapshot(ctx context.Context, cred string, names verify.Names) (
 		out.Suspended = !ok || c.Status != company.Active
 	}
 	out.Role = s.customRole(names.Role)
+	if names.Address != "" {
+		out.Source = s.sources[names.Owner][names.Address]
+	}
 	return out, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/company"
 	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/role"
@@ -83,6 +84,19 @@ var verdictTests = []test{
 		w.Nil(w.snapshot(string(k.ID), names).Principal)
 		b := w.account("At a node", w.root)
 		w.same(verify.Snapshot{Principal: principalOf(b)}, w.snapshot("", verify.Names{Principal: string(b.ID)}))
+	}},
+	{"a snapshot has the source that is asked for along", func(w *world) {
+		a, b := w.account("Recorder", w.co), w.account("Other", w.co)
+		k := w.key(a, "Production")
+		w.NoError(w.store.Use(w.ctx, w.use(k, w.now)))
+		want := w.source(string(a.ID), home)
+		w.False(want.AuthenticatedAt.IsZero())
+		s := w.snapshot("", verify.Names{Principal: string(a.ID), Owner: string(a.ID), Address: home})
+		w.same(want, s.Source)
+		w.NotNil(s.Principal)
+		for _, other := range []verify.Names{{Principal: string(a.ID)}, {Owner: string(a.ID), Address: elsewhere}, {Owner: string(b.ID), Address: home}} {
+			w.same(lock.Source{}, w.snapshot("", other).Source)
+		}
 	}},
 	{"a company that is suspended, or not there, shows as suspended", func(w *world) {
 		c := w.newCompany("Late payer", place.Place{Path: w.root.Path, Company: newID[id.Company]()})

@@ -90,12 +90,11 @@ const useTries = 4
 // 100 ms, and a failure of it is counted and ignored: the next request tries again.
 //
 // Within a minute that is written it reads the source once a day for each source that the environment meets, so that a source
-// which is never the first of a minute is remembered, and recorded, as well; otherwise it does nothing. An environment's first
-// request of a credential leaves that to the next: it has a round trip more already.
+// which is never the first of a minute is remembered, and recorded, as well; otherwise it does nothing.
 func (v *Verifier) Used(ctx context.Context, out Verdict, s token.Secret, o Origin) {
 	now, pair := v.Now(), out.Credential.Owner()+" "+o.Address
 	today := now.Unix() / (24 * 60 * 60)
-	if out.Credential.usedWithin(now) && (out.cold || v.met.is(pair, today)) {
+	if out.Credential.usedWithin(now) && v.met.is(pair, today) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, useTimeout)

@@ -20,6 +20,8 @@ type Names struct {
 	Principal string // sa_… or emp_…
 	Company   id.Company
 	Role      id.Role
+	// Owner and Address name a source that is read along; "" for none. They are not remembered.
+	Owner, Address string
 }
 
 // Credential is a key or a personal access token as a verdict needs it.
@@ -63,6 +65,7 @@ type Snapshot struct {
 	Principal  *Principal
 	Suspended  bool // the company is suspended, or is not there
 	Role       *role.Role
+	Source     lock.Source // the zero Source when nothing is remembered of it, or it was not asked for
 }
 
 // Failure is one wrong secret that counts.
@@ -99,8 +102,8 @@ type Use struct {
 type Store interface {
 	// Credential reads one credential by its ID: one call, one read unit.
 	Credential(ctx context.Context, id string) (*Credential, error)
-	// Snapshot reads in one call the credential (if cred is not empty), and the principal, company and custom role that
-	// names says: one read unit each.
+	// Snapshot reads in one call the credential (if cred is not empty), and the principal, company, custom role and source
+	// that names says: one read unit each.
 	Snapshot(ctx context.Context, cred string, names Names) (Snapshot, error)
 	// CustomRole reads one role; nil if it is not there.
 	CustomRole(ctx context.Context, r id.Role) (*role.Role, error)

@@ -67,7 +67,6 @@ type Verdict struct {
 
 	source     lock.Source
 	sourceRead bool
-	cold       bool // the environment did not know the credential
 }
 
 // Owner is whose lock the credential is under: its account, or itself for a personal access token.

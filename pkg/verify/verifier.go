@@ -84,15 +84,16 @@ func (v *Verifier) verify(ctx context.Context, p Presented, o Origin, inquiry bo
 		return Verdict{Class: Malformed, Status: StatusMalformed}, nil
 	}
 	now := v.Now()
-	out, err := v.read(ctx, credID)
+	out, err := v.read(ctx, credID, o.Address)
 	if err != nil || out.Class == Unknown {
 		return out, err
 	}
 	return v.judge(ctx, out, tok, wellFormed, o, now, inquiry)
 }
 
-// read gets all that the verdict depends on: one call when the credential's names are remembered, two when not.
-func (v *Verifier) read(ctx context.Context, credID string) (Verdict, error) {
+// read gets all that the verdict depends on: one call when the credential's names are remembered, two when not. The second of
+// the two reads the source along, which this environment may not have met either.
+func (v *Verifier) read(ctx context.Context, credID, address string) (Verdict, error) {
 	unknown := Verdict{Class: Unknown, Status: StatusUnknown}
 	names, remembered := v.names.get(credID)
 	var snap Snapshot
@@ -108,7 +109,9 @@ func (v *Verifier) read(ctx context.Context, credID string) (Verdict, error) {
 			return unknown, nil
 		}
 		names = c.Names
-		snap, err = v.Store.Snapshot(ctx, "", names)
+		ask := names
+		ask.Owner, ask.Address = c.Owner(), address
+		snap, err = v.Store.Snapshot(ctx, "", ask)
 		snap.Credential = c
 	}
 	if err != nil {
@@ -122,7 +125,7 @@ func (v *Verifier) read(ctx context.Context, credID string) (Verdict, error) {
 		// The principal is gone, or items do not belong together: nothing that could be allowed.
 		return Verdict{Class: Unknown, Status: StatusUnknown, Credential: c}, nil
 	}
-	out := Verdict{Credential: c, Principal: p, cold: !remembered}
+	out := Verdict{Credential: c, Principal: p, source: snap.Source, sourceRead: !remembered}
 	switch built, ok := role.BuiltIn(p.RoleID); {
 	case ok:
 		out.Role = built
@@ -151,8 +154,10 @@ func (v *Verifier) judge(ctx context.Context, out Verdict, tok token.Token, well
 	refused := false
 	if counter.Locked(now) {
 		out.LockedUntil = counter.LockEndsAt
-		if err := v.readSource(ctx, &out, o); err != nil {
-			return Verdict{}, err
+		if !out.sourceRead {
+			if err := v.readSource(ctx, &out, o); err != nil {
+				return Verdict{}, err
+			}
 		}
 		refused = lock.Refuses(out.source, counter.Epoch, now)
 		if !counter.Announced {

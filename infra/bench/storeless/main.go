@@ -38,10 +38,6 @@ func (m *memory) Snapshot(context.Context, string, verify.Names) (verify.Snapsho
 	return m.snapshot, nil
 }
 
-func (m *memory) Source(_ context.Context, _, address string) (lock.Source, error) {
-	return lock.Source{Address: address, AuthenticatedAt: time.Now()}, nil
-}
-
 type onePepper struct{ key []byte }
 
 func (p onePepper) Current(context.Context) (string, []byte, error)   { return "v1", p.key, nil }
@@ -63,6 +59,7 @@ func main() {
 		Credential: &verify.Credential{ID: secret.ID(), Kind: secret.Kind, Place: at, Name: "primary", MAC: mac[:], Pepper: "v1",
 			Names:      verify.Names{Principal: "sa_00000000000000000001", Company: at.Company},
 			Generation: 1, UsedGen: 1, IssueEpoch: 1, Scopes: held, LastUsedAt: time.Now().Add(time.Hour)},
+		Source:    lock.Source{AuthenticatedAt: time.Now()},
 		Principal: &verify.Principal{ID: "sa_00000000000000000001", Name: "exporter", Place: at, RoleID: role.Integration, Active: true, IssueEpoch: 1},
 	}}
 	observer := authorizer.Observer{Log: slog.New(slog.NewJSONHandler(os.Stdout, nil)), Metrics: telemetry.New("authorizer", os.Stdout, time.Now)}
