@@ -177,13 +177,22 @@ func (v *Verifier) useEvent(out Verdict, o Origin, now time.Time, first bool) au
 	return e
 }
 
+// Sightings of one credential that an environment writes: so many at once, then one in each interval. Whoever holds a retired
+// secret can send it from ever new sources, and each record takes the credential's seq from the record of a use. What is
+// beyond is in the log only, as every refusal is.
+const (
+	sightingBurst    = 20
+	sightingInterval = time.Second
+)
+
 // see remembers that a retired secret came in: at most once a minute and source, and in the audit log at most once an hour
 // and source. A failure of it is counted and ignored.
 func (v *Verifier) see(ctx context.Context, out Verdict, o Origin, now time.Time) {
 	c := out.Credential
-	if !v.seen.first(c.ID+" "+o.Address, now.Unix()/60) {
+	if v.seen.has(c.ID+" "+o.Address, now.Unix()/60) || !v.sighted.allow(c.ID, now) {
 		return
 	}
+	v.seen.first(c.ID+" "+o.Address, now.Unix()/60)
 	ctx, cancel := context.WithTimeout(ctx, useTimeout)
 	defer cancel()
 	old, err := v.Store.Sighting(ctx, c.ID, o.Address)

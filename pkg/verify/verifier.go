@@ -38,9 +38,10 @@ type Verifier struct {
 	// Announced is told of a lock that this verifier put on record. It must not block.
 	Announced func()
 
-	names memory
-	seen  recent
-	met   recent // the sources that are remembered today, by owner
+	names   memory
+	seen    recent
+	sighted pace   // of the sightings of each credential
+	met     recent // the sources that are remembered today, by owner
 }
 
 // What a verifier may give up writing.
@@ -325,7 +326,6 @@ func (r *recent) has(k string, minute int64) bool {
 	return r.m[k] == minute
 }
 
-// first remembers the minute, and tells whether it was another one before.
 // is tells whether k was last set to n.
 func (r *recent) is(k string, n int64) bool {
 	r.mu.Lock()
@@ -334,6 +334,7 @@ func (r *recent) is(k string, n int64) bool {
 	return ok && at == n
 }
 
+// first remembers the minute, and tells whether it was another one before.
 func (r *recent) first(k string, minute int64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -344,6 +345,30 @@ func (r *recent) first(k string, minute int64) bool {
 		r.m = make(map[string]int64)
 	}
 	r.m[k] = minute
+	return true
+}
+
+// pace lets sightingBurst of each key through, and then one in each sightingInterval (the generic cell rate algorithm, ITU-T
+// I.371: what is kept is when the key would be as if it had never been seen).
+type pace struct {
+	mu sync.Mutex
+	m  map[string]time.Time
+}
+
+func (p *pace) allow(k string, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := p.m[k]
+	if at.Before(now) {
+		at = now
+	}
+	if at.Sub(now) > (sightingBurst-1)*sightingInterval {
+		return false
+	}
+	if p.m == nil || len(p.m) >= maxNames {
+		p.m = make(map[string]time.Time)
+	}
+	p.m[k] = at.Add(sightingInterval)
 	return true
 }
 

@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -97,6 +98,35 @@ func TestVerify_RetiredSecretsLockNobodyHoweverManyAndHoweverOld_B1(t *testing.T
 	require.Zero(t, w.ReadAccount(a.ID).Lock.Failures)
 	w.Allowed(current.Secret, rekeytest.Away)
 	require.Len(t, w.Records(audit.RetiredSeen), 3, "one an hour and source")
+}
+
+func TestVerify_AFloodOfRetiredSecretsFromEverNewSourcesIsBounded_D3(t *testing.T) {
+	w := rekeytest.New(t)
+	k := w.Issue(w.Account("Recorder", w.Company).ID, "k")
+	old := k.Secret
+	k = w.Regenerate(k.View.Key.ID)
+	n := 0
+	flood := func() []string {
+		return rekeytest.WritesOf(w.Calls(func() {
+			for range 1000 {
+				n++
+				w.Refused(old, fmt.Sprintf("198.18.%d.%d", n/256, n%256), verify.Unusable, verify.StatusRetired)
+			}
+		}))
+	}
+	require.Len(t, flood(), 20)
+	require.Empty(t, flood())
+	w.Advance(time.Second)
+	require.Len(t, flood(), 1)
+	w.Advance(5 * time.Second)
+	require.Len(t, flood(), 5)
+	require.Len(t, w.Records(audit.RetiredSeen), 26)
+	other := w.Issue(w.Account("Other", w.Company).ID, "k")
+	w.Regenerate(other.View.Key.ID)
+	w.Refused(other.Secret, rekeytest.Away, verify.Unusable, verify.StatusRetired)
+	require.Len(t, w.Records(audit.RetiredSeen), 27, "each key has its own")
+	w.Allowed(k.Secret, rekeytest.Home)
+	require.Equal(t, k.View.Key.Generation, w.Key(k.View.Key.ID).UsedGen)
 }
 
 func TestVerify_ARetiredSecretStaysRetiredAfterWhateverEndsTheKey_B1(t *testing.T) {
