@@ -26,6 +26,9 @@ type (
 	Key            string
 	PAT            string
 	Session        string
+	Rotation       string
+	Policy         string
+	Calendar       string
 	Event          string
 	Operation      string // one change; an audit record names the operation that it is the record of
 )
@@ -39,6 +42,9 @@ func (ServiceAccount) prefix() string { return "sa_" }
 func (Key) prefix() string            { return "key_" }
 func (PAT) prefix() string            { return "pat_" }
 func (Session) prefix() string        { return "ses_" }
+func (Rotation) prefix() string       { return "rot_" }
+func (Policy) prefix() string         { return "pol_" }
+func (Calendar) prefix() string       { return "cal_" }
 func (Event) prefix() string          { return "evt_" }
 func (Operation) prefix() string      { return "op_" }
 
