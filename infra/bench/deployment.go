@@ -72,10 +72,17 @@ func deploy(ctx context.Context, now time.Time) (*deployment, error) {
 	d := &deployment{meter: &meter{}, db: &stack.Stack{EndpointURL: endpoint, Region: "us-east-1"}, now: now,
 		tables: dynamo.Tables{Identity: "Identity" + suffix, Directory: "Directory" + suffix, Audit: "Audit" + suffix, Transient: "Transient" + suffix}}
 	for _, table := range []string{d.tables.Identity, d.tables.Directory, d.tables.Audit, d.tables.Transient} {
-		_, err := d.db.Call(ctx, "DynamoDB_20120810", "CreateTable", map[string]any{
-			"TableName": table, "BillingMode": "PAY_PER_REQUEST",
-			"AttributeDefinitions": []map[string]string{{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "S"}},
-			"KeySchema":            []map[string]string{{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}}})
+		attributes := []map[string]string{{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "S"}}
+		in := map[string]any{"TableName": table, "BillingMode": "PAY_PER_REQUEST",
+			"KeySchema": []map[string]string{{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}}}
+		if table == d.tables.Identity {
+			attributes = append(attributes, map[string]string{"AttributeName": "due_shard", "AttributeType": "S"},
+				map[string]string{"AttributeName": "due_at", "AttributeType": "N"})
+			in["GlobalSecondaryIndexes"] = []map[string]any{{"IndexName": "due", "Projection": map[string]string{"ProjectionType": "KEYS_ONLY"},
+				"KeySchema": []map[string]string{{"AttributeName": "due_shard", "KeyType": "HASH"}, {"AttributeName": "due_at", "KeyType": "RANGE"}}}}
+		}
+		in["AttributeDefinitions"] = attributes
+		_, err := d.db.Call(ctx, "DynamoDB_20120810", "CreateTable", in)
 		if err != nil {
 			return nil, err
 		}

@@ -60,6 +60,10 @@ type Key struct {
 	ExpiresAt  time.Time             // zero for never
 	NoticeFrom time.Time             // when the key begins to count as expiring; zero for never
 
+	RotationID   id.Rotation // the last rotation that it took part in
+	SupersededBy id.Key      // its successor, from the start of an overlap or an emergency
+	DueAt        time.Time   // when the sweeper has to look at it next; zero for never
+
 	LastUsedAt    time.Time // of the first request in the last minute that had one; zero before that
 	UsedGen       int64     // the generation that LastUsedAt is of
 	RetiredSeenAt time.Time // when a retired secret of it was last put on record; zero before the first

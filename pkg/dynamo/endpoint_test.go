@@ -44,9 +44,16 @@ func deploy(t testing.TB) *deployment {
 	d := &deployment{meter: m, client: client, faults: dynamofault.Wrap(client), tables: dynamo.Tables{Identity: "Identity-" + suffix,
 		Directory: "Directory-" + suffix, Audit: "Audit-" + suffix, Transient: "Transient-" + suffix}}
 	for _, table := range []string{d.tables.Identity, d.tables.Directory, d.tables.Audit, d.tables.Transient} {
-		_, err := client.CreateTable(t.Context(), &dynamodb.CreateTableInput{TableName: &table, BillingMode: types.BillingModePayPerRequest,
+		in := &dynamodb.CreateTableInput{TableName: &table, BillingMode: types.BillingModePayPerRequest,
 			AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("pk"), AttributeType: "S"}, {AttributeName: aws.String("sk"), AttributeType: "S"}},
-			KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("pk"), KeyType: "HASH"}, {AttributeName: aws.String("sk"), KeyType: "RANGE"}}})
+			KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("pk"), KeyType: "HASH"}, {AttributeName: aws.String("sk"), KeyType: "RANGE"}}}
+		if table == d.tables.Identity {
+			in.AttributeDefinitions = append(in.AttributeDefinitions, types.AttributeDefinition{AttributeName: aws.String("due_shard"), AttributeType: "S"},
+				types.AttributeDefinition{AttributeName: aws.String("due_at"), AttributeType: "N"})
+			in.GlobalSecondaryIndexes = []types.GlobalSecondaryIndex{{IndexName: aws.String("due"), Projection: &types.Projection{ProjectionType: "KEYS_ONLY"},
+				KeySchema: []types.KeySchemaElement{{AttributeName: aws.String("due_shard"), KeyType: "HASH"}, {AttributeName: aws.String("due_at"), KeyType: "RANGE"}}}}
+		}
+		_, err := client.CreateTable(t.Context(), in)
 		require.NoError(t, err)
 	}
 	d.Store = dynamo.New(d.faults, d.tables, fold.Name).WithSleep(noSleep)

@@ -29,6 +29,12 @@ func encodeKey(k apikey.Key) item {
 	it.time(attrLastUsedAt, k.LastUsedAt)
 	it.int(attrUsedGen, k.UsedGen)
 	it.time(attrRetiredSeenAt, k.RetiredSeenAt)
+	it.string(attrRotation, string(k.RotationID))
+	it.string(attrSuperseded, string(k.SupersededBy))
+	if !k.DueAt.IsZero() {
+		it.string(attrDueShard, dueShard(string(k.ID)))
+		it.time(attrDueAt, k.DueAt)
+	}
 	it.string(attrCreatedBy, k.CreatedBy)
 	it.string(attrCreatedByName, k.CreatedByName)
 	it.time(attrCreatedAt, k.CreatedAt)
@@ -45,6 +51,7 @@ func decodeKey(it item) (apikey.Key, error) {
 		Name: r.string(attrName), Scopes: r.permissions(attrScopes), RoleHint: id.Role(r.string(attrRoleHint)),
 		Generation: r.int(attrGeneration), IssueEpoch: r.int(attrIssueEpoch), MAC: r.bytes(attrMAC), PepperVersion: r.string(attrPepper),
 		Off: r.bool(attrOff), Ended: r.ended(), ExpiresAt: r.time(attrExpiresAt), NoticeFrom: r.time(attrNoticeFrom),
+		RotationID: id.Rotation(r.string(attrRotation)), SupersededBy: id.Key(r.string(attrSuperseded)), DueAt: r.time(attrDueAt),
 		LastUsedAt: r.time(attrLastUsedAt), UsedGen: r.int(attrUsedGen), RetiredSeenAt: r.time(attrRetiredSeenAt),
 		CreatedBy: r.string(attrCreatedBy), CreatedByName: r.string(attrCreatedByName), CreatedAt: r.time(attrCreatedAt),
 		UpdatedAt: r.time(attrUpdatedAt), Version: r.int(attrVersion), EventSeq: r.int(attrEventSeq),
@@ -72,6 +79,9 @@ func setKey(e *expression, old, k apikey.Key) {
 	}
 	e.setTime(attrExpiresAt, k.ExpiresAt)
 	e.setTime(attrNoticeFrom, k.NoticeFrom)
+	e.setString(attrRotation, string(k.RotationID))
+	e.setString(attrSuperseded, string(k.SupersededBy))
+	setDue(e, string(k.ID), k.DueAt)
 	e.setTime(attrUpdatedAt, k.UpdatedAt)
 	e.setInt(attrVersion, k.Version)
 	e.setInt(attrEventSeq, k.EventSeq)

@@ -2,9 +2,13 @@ package dynamo
 
 // # Tables
 //
-// Each has the partition key pk and the sort key sk, both strings, and no index. Identity and Transient have the TTL
-// attribute ttl, in seconds; it reclaims storage and decides nothing. Every item has a type. Times are integers in
-// milliseconds since 1970; an attribute that would be zero or empty is left out.
+// Each has the partition key pk and the sort key sk, both strings. Identity and Transient have the TTL attribute ttl, in
+// seconds; it reclaims storage and decides nothing. Every item has a type. Times are integers in milliseconds since 1970; an
+// attribute that would be zero or empty is left out.
+//
+// Identity has the one index, due: partition key due_shard, sort key due_at, keys only. An item is in it while it has both:
+// whatever the sweeper has to look at at some time. There are 16 shards, by the ID, so that looking costs the same however
+// many keys there are.
 //
 // # Items
 //
@@ -68,7 +72,8 @@ package dynamo
 //	24  an audit record by its ID                            Store.AuditEvent       GetItem
 //	25  keep the answer to a call that changed nothing       Store.Remember         TransactWriteItems
 //	26  an audit record as the stream delivers it            EventOfImage           (no call)
-//	27  how many digests each pepper has (a tool)            CountPepperUse         Scan, paced
+//	27  what is due in a shard, by time                     Store.Due              Query of the index
+//	28  how many digests each pepper has (a tool)            CountPepperUse         Scan, paced
 
 // Tables are the physical names. A function gets only those that it uses; the others may be empty.
 type Tables struct {
@@ -159,6 +164,10 @@ const (
 	attrNoticeFrom = "notice_from"
 	attrRevokedAt  = "revoked_at"
 	attrRetiredAt  = "retired_at"
+	attrRotation   = "rotation"
+	attrSuperseded = "superseded_by"
+	attrDueShard   = "due_shard"
+	attrDueAt      = "due_at"
 )
 
 // Attributes that requests change and administrators do not: no administrative update sets them.

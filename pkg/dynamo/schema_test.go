@@ -18,10 +18,14 @@ import (
 type tableResource struct {
 	Type       string
 	Properties struct {
-		AttributeDefinitions    []map[string]string `yaml:"AttributeDefinitions"`
-		KeySchema               []map[string]string `yaml:"KeySchema"`
-		GlobalSecondaryIndexes  []any               `yaml:"GlobalSecondaryIndexes"`
-		LocalSecondaryIndexes   []any               `yaml:"LocalSecondaryIndexes"`
+		AttributeDefinitions   []map[string]string `yaml:"AttributeDefinitions"`
+		KeySchema              []map[string]string `yaml:"KeySchema"`
+		GlobalSecondaryIndexes []struct {
+			IndexName  string              `yaml:"IndexName"`
+			KeySchema  []map[string]string `yaml:"KeySchema"`
+			Projection map[string]string   `yaml:"Projection"`
+		} `yaml:"GlobalSecondaryIndexes"`
+		LocalSecondaryIndexes   []any `yaml:"LocalSecondaryIndexes"`
 		TimeToLiveSpecification *struct {
 			AttributeName string `yaml:"AttributeName"`
 			Enabled       bool   `yaml:"Enabled"`
@@ -42,8 +46,18 @@ func TestSchema_IsTheTemplates_P2(t *testing.T) {
 		require.NoError(t, node.Decode(&r), table)
 		p := r.Properties
 		require.Equal(t, []map[string]string{{"AttributeName": attrPK, "KeyType": "HASH"}, {"AttributeName": attrSK, "KeyType": "RANGE"}}, p.KeySchema, table)
-		require.Equal(t, []map[string]string{{"AttributeName": attrPK, "AttributeType": "S"}, {"AttributeName": attrSK, "AttributeType": "S"}}, p.AttributeDefinitions, table)
-		require.Empty(t, p.GlobalSecondaryIndexes, table)
+		attributes := []map[string]string{{"AttributeName": attrPK, "AttributeType": "S"}, {"AttributeName": attrSK, "AttributeType": "S"}}
+		if table == "Identity" {
+			attributes = append(attributes, map[string]string{"AttributeName": attrDueShard, "AttributeType": "S"}, map[string]string{"AttributeName": attrDueAt, "AttributeType": "N"})
+			require.Len(t, p.GlobalSecondaryIndexes, 1)
+			index := p.GlobalSecondaryIndexes[0]
+			require.Equal(t, indexDue, index.IndexName)
+			require.Equal(t, []map[string]string{{"AttributeName": attrDueShard, "KeyType": "HASH"}, {"AttributeName": attrDueAt, "KeyType": "RANGE"}}, index.KeySchema)
+			require.Equal(t, map[string]string{"ProjectionType": "KEYS_ONLY"}, index.Projection)
+		} else {
+			require.Empty(t, p.GlobalSecondaryIndexes, table)
+		}
+		require.Equal(t, attributes, p.AttributeDefinitions, table)
 		require.Empty(t, p.LocalSecondaryIndexes, table)
 		require.Equal(t, expires, p.TimeToLiveSpecification != nil, table)
 		if expires {

@@ -71,6 +71,9 @@ func (v *Verifier) useAction(u verify.Use) action {
 		" OR " + e.missing(attrUsedGen) + " OR " + e.compare(attrUsedGen, "<", intValue(c.Generation)))
 	e.set(attrLastUsedAt, timeValue(u.At))
 	e.set(attrUsedGen, intValue(c.Generation))
+	if u.Arrives() {
+		setDue(e, c.ID, u.At)
+	}
 	if u.Remac != nil {
 		e.require(e.compare(attrMAC, "=", bytesValue(c.MAC)))
 		e.set(attrMAC, bytesValue(u.Remac))

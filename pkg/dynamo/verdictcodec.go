@@ -21,7 +21,7 @@ func verdictCredential(r *reader) (*verify.Credential, error) {
 		ID: r.string(attrPK), Place: r.place(), Name: r.string(attrName), MAC: r.bytes(attrMAC), Pepper: r.string(attrPepper),
 		Generation: r.int(attrGeneration), UsedGen: r.int(attrUsedGen), IssueEpoch: r.int(attrIssueEpoch), EventSeq: r.int(attrEventSeq),
 		Scopes: r.permissions(attrScopes), Off: r.bool(attrOff), ExpiresAt: r.time(attrExpiresAt), NoticeFrom: r.time(attrNoticeFrom),
-		LastUsedAt: r.time(attrLastUsedAt),
+		LastUsedAt: r.time(attrLastUsedAt), Superseded: r.string(attrSuperseded) != "", Rotation: r.string(attrRotation) != "",
 	}
 	switch typ := r.string(attrType); typ {
 	case typeKey:

@@ -220,6 +220,10 @@ func (f *Flaky) AccountKeys(ctx context.Context, a id.ServiceAccount, after stri
 	return p.ids, p.next, err
 }
 
+func (f *Flaky) Due(ctx context.Context, shard int, now time.Time, limit int) ([]id.Key, error) {
+	return through(ctx, f, "Due", func(ctx context.Context) ([]id.Key, error) { return f.Under.Due(ctx, shard, now, limit) })
+}
+
 func (f *Flaky) LiveKeys(ctx context.Context, a serviceaccount.Account, now time.Time) ([]apikey.Key, error) {
 	return through(ctx, f, "LiveKeys", func(ctx context.Context) ([]apikey.Key, error) {
 		return f.Under.LiveKeys(ctx, a, now)

@@ -51,6 +51,10 @@ func (s *Store) Use(ctx context.Context, u verify.Use) error {
 		now.LastUsedAt, now.UsedGen = u.At, u.Credential.Generation
 	}
 	t.commit()
+	if k, ok := s.keys[id.Key(now.ID)]; ok && u.Arrives() {
+		k.DueAt = u.At
+		s.keys[k.ID] = k
+	}
 	s.used(now)
 	if day(u.Source.AuthenticatedAt) != day(u.At) {
 		row := s.sources[u.Owner][u.Address]

@@ -41,7 +41,8 @@ func ofKey(k apikey.Key) *verify.Credential {
 		Names: verify.Names{Principal: string(k.AccountID), Company: k.Place.Company, Role: k.RoleHint},
 		MAC:   bytes.Clone(k.MAC), Pepper: k.PepperVersion, Generation: k.Generation, UsedGen: k.UsedGen,
 		IssueEpoch: k.IssueEpoch, EventSeq: k.EventSeq, Scopes: k.Scopes, Off: k.Off, Revoked: k.Ended != nil,
-		ExpiresAt: k.ExpiresAt, NoticeFrom: k.NoticeFrom, LastUsedAt: k.LastUsedAt}
+		ExpiresAt: k.ExpiresAt, NoticeFrom: k.NoticeFrom, LastUsedAt: k.LastUsedAt,
+		Superseded: k.SupersededBy != "", Rotation: k.RotationID != ""}
 }
 
 func ofToken(t accesstoken.Token) *verify.Credential {

@@ -34,6 +34,12 @@ func TestTemplate_FourTablesHoldTenantsAndKeyHashes_P2(t *testing.T) {
 				map[string]any{"SSEEnabled": true, "SSEType": "KMS", "KMSMasterKeyId": ref("KmsKeyArn")},
 				map[string]any{"SSEEnabled": false}),
 		}
+		if id == "IdentityTable" { // what falls due
+			table["AttributeDefinitions"] = append(table["AttributeDefinitions"].([]any),
+				map[string]any{"AttributeName": "due_shard", "AttributeType": "S"}, map[string]any{"AttributeName": "due_at", "AttributeType": "N"})
+			table["GlobalSecondaryIndexes"] = []any{map[string]any{"IndexName": "due", "Projection": map[string]any{"ProjectionType": "KEYS_ONLY"},
+				"KeySchema": []any{map[string]any{"AttributeName": "due_shard", "KeyType": "HASH"}, map[string]any{"AttributeName": "due_at", "KeyType": "RANGE"}}}}
+		}
 		if id == "IdentityTable" || id == "TransientTable" {
 			table["TimeToLiveSpecification"] = map[string]any{"AttributeName": "ttl", "Enabled": true}
 		}

@@ -53,6 +53,7 @@ var faultTests = []test{
 				_, _, err := w.store.AccountKeys(w.ctx, a.ID, "", 10)
 				return err
 			},
+			"Due":       func() error { return just(w.store.Due(w.ctx, 0, w.now, 10)) },
 			"LiveKeys":  func() error { return just(w.store.LiveKeys(w.ctx, a, w.now)) },
 			"EpochEnds": func() error { return just(w.store.EpochEnds(w.ctx, a.ID)) },
 			"Sources":   func() error { return just(w.store.Sources(w.ctx, string(a.ID), 0, w.now, 10)) },

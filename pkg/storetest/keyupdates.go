@@ -5,6 +5,7 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/change"
+	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 )
@@ -30,6 +31,7 @@ var keyUpdateTests = []test{
 		s := w.editKey(k, func(n *apikey.Key) {
 			n.Name, n.Scopes, n.Off, n.RoleHint = "Staging", permission.Of(permission.KeysRead), true, "role_00000000000000000009"
 			n.ExpiresAt, n.NoticeFrom, n.UpdatedAt = time.Time{}, time.Time{}, w.now.Add(time.Hour)
+			n.RotationID, n.SupersededBy, n.DueAt = newID[id.Rotation](), newID[id.Key](), w.now.Add(time.Minute)
 		})
 		w.commit(s)
 		want := s.Writes[0].(apikey.Update).New
@@ -37,9 +39,51 @@ var keyUpdateTests = []test{
 		s = w.editKey(want, func(n *apikey.Key) {
 			n.Ended = &serviceaccount.Ended{At: w.now.Add(time.Hour), By: "sa_00000000000000000001", Reason: apikey.ReasonSuperseded}
 			n.ExpiresAt, n.Off = w.now.Add(time.Hour), false
+			n.SupersededBy, n.DueAt = "", time.Time{}
 		})
 		w.commit(s)
 		w.same(s.Writes[0].(apikey.Update).New, w.readKey(k.ID))
+	}},
+	{"a key is due from its time on, the longest due first, until it is due no more", func(w *world) {
+		a := w.account("Recorder", w.co)
+		due := func(k apikey.Key, at time.Time) apikey.Key {
+			s := w.editKey(k, func(n *apikey.Key) { n.DueAt = at })
+			w.commit(s)
+			return s.Writes[0].(apikey.Update).New
+		}
+		first, second, later := w.newKey(a, "first"), w.key(a, "second"), w.key(a, "later")
+		first.DueAt = w.now.Add(-time.Hour)
+		w.commit(w.set(w.onKey(first, 1), apikey.Create{Key: first}))
+		second = due(second, w.now)
+		due(later, w.now.Add(time.Millisecond))
+		listed := func(limit int) (out []id.Key) {
+			for shard := range 16 {
+				keys, err := w.store.Due(w.ctx, shard, w.now, limit)
+				w.NoError(err)
+				for _, k := range keys {
+					if k == first.ID || k == second.ID || k == later.ID {
+						out = append(out, k)
+					}
+				}
+			}
+			return out
+		}
+		w.ElementsMatch([]id.Key{first.ID, second.ID}, listed(1000))
+		due(first, time.Time{})
+		w.Equal([]id.Key{second.ID}, listed(1000))
+	}},
+	{"the first use of a rotation's new key makes it due", func(w *world) {
+		k := w.key(w.account("Recorder", w.co), "new")
+		s := w.editKey(k, func(n *apikey.Key) { n.RotationID, n.DueAt = newID[id.Rotation](), w.now.Add(time.Hour) })
+		w.commit(s)
+		k = s.Writes[0].(apikey.Update).New
+		w.NoError(w.store.Use(w.ctx, w.use(k, w.now)))
+		w.True(w.now.Equal(w.readKey(k.ID).DueAt))
+		k = w.readKey(k.ID)
+		s = w.editKey(k, func(n *apikey.Key) { n.DueAt = w.now.Add(time.Hour) })
+		w.commit(s)
+		w.NoError(w.store.Use(w.ctx, w.use(s.Writes[0].(apikey.Update).New, w.now.Add(time.Minute))))
+		w.True(w.now.Add(time.Hour).Equal(w.readKey(k.ID).DueAt), "once")
 	}},
 	{"a change of an old version, event seq or generation of a key is lost", func(w *world) {
 		k := w.key(w.account("Recorder", w.root), "Production")

@@ -61,6 +61,8 @@ type Store interface {
 	LiveKeys(ctx context.Context, a serviceaccount.Account, now time.Time) ([]apikey.Key, error)
 	// EpochEnds returns the ends of an account's issue epochs, by epoch.
 	EpochEnds(ctx context.Context, a id.ServiceAccount) (map[int64]serviceaccount.Ended, error)
+	// Due returns keys of a shard (0 to 15) that are due at a moment, the longest due first. It may lag behind by moments.
+	Due(ctx context.Context, shard int, now time.Time, limit int) ([]id.Key, error)
 	// Sources returns the sources with failures in the epoch's live window or lock at now, most failures first, at most
 	// limit.
 	Sources(ctx context.Context, owner string, epoch int64, now time.Time, limit int) ([]lock.Source, error)

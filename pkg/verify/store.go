@@ -40,7 +40,8 @@ type Credential struct {
 	Scopes     permission.Set
 	Off        bool
 	Revoked    bool
-	Superseded bool // the old key of an open rotation
+	Superseded bool // its successor is out
+	Rotation   bool // it is the old or the new key of a rotation
 	ExpiresAt  time.Time
 	NoticeFrom time.Time
 	LastUsedAt time.Time
@@ -94,6 +95,11 @@ type Use struct {
 	Event *audit.Event
 	// SourceOnly says that the minute's last_used_at is written: only the source, and its record, are new.
 	SourceOnly bool
+}
+
+// Arrives tells whether this is the first use of a rotation's new key: the sweeper is to look at it.
+func (u Use) Arrives() bool {
+	return u.Credential.Rotation && u.Credential.UsedGen == 0 && !u.SourceOnly
 }
 
 // Store is what a verdict reads and writes. Every read is strongly consistent. Every error is a fault of kind unavailable,
