@@ -69,7 +69,7 @@ func (in Patch) apply(k Key, now time.Time) (Key, []string, error) {
 		changed = append(changed, "name")
 	}
 	if in.ExpiresAt.Given && !in.ExpiresAt.At.Equal(k.ExpiresAt) {
-		if err := in.ExpiresAt.check(now); err != nil {
+		if err := in.ExpiresAt.Check(now); err != nil {
 			return k, nil, err
 		}
 		k.ExpiresAt, k.NoticeFrom = in.ExpiresAt.At, NoticeOf(in.ExpiresAt.At)

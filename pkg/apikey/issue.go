@@ -74,7 +74,7 @@ func (s *Service) issue(ctx context.Context, c call.Call, account id.ServiceAcco
 	if problem := name.Check(in.Name); problem != "" {
 		return Shown{}, fault.InvalidField("/name", problem)
 	}
-	if err := in.ExpiresAt.check(now); err != nil {
+	if err := in.ExpiresAt.Check(now); err != nil {
 		return Shown{}, err
 	}
 	k := Key{ID: id.New[id.Key](s.Rand), Kind: token.ServiceAccountKey, AccountID: a.ID, Place: a.Place, Name: in.Name,
@@ -161,7 +161,7 @@ func scopesOf(asked *[]string, r role.Role) (permission.Set, error) {
 
 // regenerate commits what replacing a key's secret changes: the digest, the generation, the end, the lock.
 func (s *Service) regenerate(ctx context.Context, c call.Call, v View, end Expiry, reason string, now time.Time, op id.Operation) (Shown, error) {
-	if err := end.check(now); err != nil {
+	if err := end.Check(now); err != nil {
 		return Shown{}, err
 	}
 	k := v.Key

@@ -96,7 +96,7 @@ func (s *Service) liveKeys(ctx context.Context, a serviceaccount.Account, now ti
 }
 
 func (s *Service) rotateAll(ctx context.Context, c call.Call, a serviceaccount.Account, keys []Key, scopes permission.Set, in Rotate, now time.Time, op id.Operation) (Shown, error) {
-	if err := in.ExpiresAt.check(now); err != nil {
+	if err := in.ExpiresAt.Check(now); err != nil {
 		return Shown{}, err
 	}
 	end := in.ExpiresAt.or(earliestEnd(keys))

@@ -57,7 +57,8 @@ type Expiry struct {
 	At    time.Time
 }
 
-func (e Expiry) check(now time.Time) error {
+// Check refuses an end that is not in the future.
+func (e Expiry) Check(now time.Time) error {
 	if e.Given && !e.At.IsZero() && !e.At.After(now) {
 		return fault.InvalidField("/expires_at", "is not in the future")
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
 	"github.com/rekey-dev/rekey/pkg/role"
+	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 )
 
@@ -104,6 +105,10 @@ func (b *builder) add(w change.Write) error {
 		b.createKey(w)
 	case apikey.Update:
 		b.updateKey(w)
+	case rotation.Create:
+		b.createRotation(w)
+	case rotation.Update:
+		b.updateRotation(w)
 	default:
 		return fmt.Errorf("no such write: %T", w)
 	}

@@ -50,13 +50,15 @@ func epochKey(a id.ServiceAccount, epoch int64) key {
 	return key{string(a), prefixEpoch + digits(epoch, 10)}
 }
 
-func mspKey() key                { return key{"msp", "msp"} }
-func nodeKey(n id.Node) key      { return key{string(n), "node"} }
-func useKey(holder string) key   { return key{holder, "use"} }
-func eventKey(e id.Event) key    { return key{string(e), "event"} }
-func idemKey(scope string) key   { return key{"idem#" + scope, "idem"} }
-func warmKey() key               { return key{"warm", "warm"} }
-func eventRowPK(p string) string { return "at#" + p }
+func mspKey() key                    { return key{"msp", "msp"} }
+func nodeKey(n id.Node) key          { return key{string(n), "node"} }
+func useKey(holder string) key       { return key{holder, "use"} }
+func rotationKey(r id.Rotation) key  { return key{string(r), "rotation"} }
+func rotationRowPK(at string) string { return "list#rotations#" + at }
+func eventKey(e id.Event) key        { return key{string(e), "event"} }
+func idemKey(scope string) key       { return key{"idem#" + scope, "idem"} }
+func warmKey() key                   { return key{"warm", "warm"} }
+func eventRowPK(p string) string     { return "at#" + p }
 
 func nameKey(noun listing.Noun, place, folded string) key {
 	return key{"name#" + string(noun) + "#" + place, folded}
@@ -67,6 +69,10 @@ func rowPK(noun listing.Noun, place string) string { return "list#" + string(nou
 // rowKey sorts a place's objects by folded name, then ID. No name holds U+0000, so a name sorts before its extensions.
 func rowKey(noun listing.Noun, place, folded, object string) key {
 	return key{rowPK(noun, place), folded + "\x00" + object}
+}
+
+func rotationRowKey(at string, created time.Time, r id.Rotation) key {
+	return key{rotationRowPK(at), timeText(created) + "#" + string(r)}
 }
 
 func expiryRowKey(place string, expires time.Time, k id.Key) key {

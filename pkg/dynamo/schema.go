@@ -34,6 +34,9 @@ package dynamo
 //	Directory row              list#<noun>#<place> <folded>\x00<ID>       -    < 700    with every create and rename     serviceaccounts, keys
 //	Directory expiry_row       list#keys_by_       <expires_at>#<key_…>   -    < 300    with every change of expires_at  (rotation)
 //	                           expiry#<place>
+//	Directory rotation         rot_…               rotation               -    < 40,960 keys of a rotation, sweeper      rotations, sweeper
+//	Directory rotation_row     list#rotations#     <created>#<rot_…>      -    < 400    with every rotation              rotations
+//	                           <place or sa_…>
 //	Audit     event            evt_…               event                  -    < 8,192  everything that changes state    auditevents, dispatcher (stream)
 //	Audit     event_row        at#<place>          <at>#<evt_…>           -    < 700    the same                         auditevents
 //	Transient idempotency      idem#<scope>        idem                   yes  < 65,536 serviceaccounts, keys, setup     the same
@@ -73,7 +76,8 @@ package dynamo
 //	25  keep the answer to a call that changed nothing       Store.Remember         TransactWriteItems
 //	26  an audit record as the stream delivers it            EventOfImage           (no call)
 //	27  what is due in a shard, by time                     Store.Due              Query of the index
-//	28  how many digests each pepper has (a tool)            CountPepperUse         Scan, paced
+//	28  a rotation; those of a subtree or an account         Store.Rotation, Rotations
+//	29  how many digests each pepper has (a tool)            CountPepperUse         Scan, paced
 
 // Tables are the physical names. A function gets only those that it uses; the others may be empty.
 type Tables struct {
@@ -112,6 +116,8 @@ const (
 	typeName        = "name"
 	typeRow         = "row"
 	typeExpiryRow   = "expiry_row"
+	typeRotation    = "rotation"
+	typeRotationRow = "rotation_row"
 	typeEvent       = "event"
 	typeEventRow    = "event_row"
 	typeIdempotency = "idempotency"
@@ -168,6 +174,25 @@ const (
 	attrSuperseded = "superseded_by"
 	attrDueShard   = "due_shard"
 	attrDueAt      = "due_at"
+)
+
+// Attributes of rotations. Durations are in nanoseconds.
+const (
+	attrMode          = "mode"
+	attrOldKey        = "old_key"
+	attrNewKey        = "new_key"
+	attrOverlap       = "overlap"
+	attrQuietFor      = "quiet_for"
+	attrRetireOnQuiet = "retire_on_quiet"
+	attrExtendOnce    = "extend_once"
+	attrPolicy        = "policy"
+	attrReason        = "reason"
+	attrSuspected     = "suspected_since"
+	attrOverlapEnds   = "overlap_ends_at"
+	attrFormerExpires = "former_expires_at"
+	attrFormerNotice  = "former_notice_from"
+	attrExtended      = "extended"
+	attrSteps         = "steps" // a JSON array
 )
 
 // Attributes that requests change and administrators do not: no administrative update sets them.

@@ -14,6 +14,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
+	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 )
 
@@ -120,6 +121,10 @@ func (t *transaction) write(w change.Write) string {
 		return t.createKey(w)
 	case apikey.Update:
 		return t.updateKey(w)
+	case rotation.Create:
+		return t.createRotation(w)
+	case rotation.Update:
+		return t.updateRotation(w)
 	}
 	panic(fmt.Sprintf("memstore: a write that it does not know: %T", w))
 }
@@ -174,6 +179,10 @@ func (s *Store) checkSeq(e audit.Event, all []audit.Event) {
 		var k apikey.Key
 		k, known = s.keys[id.Key(e.Target.ID)]
 		seq = k.EventSeq
+	case "rotation":
+		var r rotation.Rotation
+		r, known = s.rotations[id.Rotation(e.Target.ID)]
+		seq = r.EventSeq
 	case "personal_access_token":
 		var p heldToken
 		p, known = s.tokens[id.PAT(e.Target.ID)]

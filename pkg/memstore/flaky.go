@@ -21,6 +21,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
 	"github.com/rekey-dev/rekey/pkg/role"
+	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/storetest"
 	"github.com/rekey-dev/rekey/pkg/verify"
@@ -222,6 +223,14 @@ func (f *Flaky) AccountKeys(ctx context.Context, a id.ServiceAccount, after stri
 
 func (f *Flaky) Due(ctx context.Context, shard int, now time.Time, limit int) ([]id.Key, error) {
 	return through(ctx, f, "Due", func(ctx context.Context) ([]id.Key, error) { return f.Under.Due(ctx, shard, now, limit) })
+}
+
+func (f *Flaky) Rotation(ctx context.Context, r id.Rotation) (rotation.Rotation, error) {
+	return through(ctx, f, "Rotation", func(ctx context.Context) (rotation.Rotation, error) { return f.Under.Rotation(ctx, r) })
+}
+
+func (f *Flaky) Rotations(ctx context.Context, q rotation.Query) (rotation.Page, error) {
+	return through(ctx, f, "Rotations", func(ctx context.Context) (rotation.Page, error) { return f.Under.Rotations(ctx, q) })
 }
 
 func (f *Flaky) LiveKeys(ctx context.Context, a serviceaccount.Account, now time.Time) ([]apikey.Key, error) {

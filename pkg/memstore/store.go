@@ -29,6 +29,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
 	"github.com/rekey-dev/rekey/pkg/role"
+	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/storetest"
 )
@@ -46,6 +47,7 @@ type Store struct {
 	tokens    map[id.PAT]heldToken
 	accounts  map[id.ServiceAccount]serviceaccount.Account
 	keys      map[id.Key]apikey.Key
+	rotations map[id.Rotation]rotation.Rotation
 	names     map[string]bool // folded names and addresses that are taken, by noun and place
 
 	retired   map[string]map[string]bool // digests of secrets that a credential once had
@@ -74,6 +76,7 @@ func New() *Store {
 		tokens:    map[id.PAT]heldToken{},
 		accounts:  map[id.ServiceAccount]serviceaccount.Account{},
 		keys:      map[id.Key]apikey.Key{},
+		rotations: map[id.Rotation]rotation.Rotation{},
 		names:     map[string]bool{},
 		retired:   map[string]map[string]bool{},
 		ends:      map[id.ServiceAccount]map[int64]serviceaccount.Ended{},

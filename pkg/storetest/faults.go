@@ -7,6 +7,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
@@ -31,6 +32,7 @@ var faultTests = []test{
 		a = w.readAccount(a.ID)
 		t := w.token()
 		e := w.existing()
+		rot := w.begun(a, w.now)
 		counter := w.locked(string(a.ID), w.now)
 		set := w.edit(a, func(n *serviceaccount.Account) { n.Description = "edited" })
 		denied := w.happened("node", w.root.ID(), 0)
@@ -54,6 +56,8 @@ var faultTests = []test{
 				return err
 			},
 			"Due":       func() error { return just(w.store.Due(w.ctx, 0, w.now, 10)) },
+			"Rotation":  func() error { return just(w.store.Rotation(w.ctx, rot.ID)) },
+			"Rotations": func() error { return just(w.store.Rotations(w.ctx, rotation.Query{Place: w.root.ID(), Limit: 10})) },
 			"LiveKeys":  func() error { return just(w.store.LiveKeys(w.ctx, a, w.now)) },
 			"EpochEnds": func() error { return just(w.store.EpochEnds(w.ctx, a.ID)) },
 			"Sources":   func() error { return just(w.store.Sources(w.ctx, string(a.ID), 0, w.now, 10)) },

@@ -17,6 +17,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
+	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
@@ -68,6 +69,10 @@ type Store interface {
 	Sources(ctx context.Context, owner string, epoch int64, now time.Time, limit int) ([]lock.Source, error)
 	// Sightings returns who sent a retired secret of the key, latest first, at most limit.
 	Sightings(ctx context.Context, k id.Key, limit int) ([]apikey.Sighting, error)
+
+	Rotation(ctx context.Context, r id.Rotation) (rotation.Rotation, error)
+	// Rotations returns rotations of a place and everything below it, or of one account, newest first.
+	Rotations(ctx context.Context, q rotation.Query) (rotation.Page, error)
 
 	List(ctx context.Context, q listing.Query) (listing.Page, error)
 	AuditEvent(ctx context.Context, e id.Event) (audit.Event, error)

@@ -1,0 +1,193 @@
+package rotation
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/authz"
+	"github.com/rekey-dev/rekey/pkg/call"
+	"github.com/rekey-dev/rekey/pkg/change"
+	"github.com/rekey-dev/rekey/pkg/fault"
+	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/listing"
+	"github.com/rekey-dev/rekey/pkg/mint"
+	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+)
+
+// Store is what rotations read and write beside what keys do. Reads are strongly consistent; a rotation that is not there is a
+// fault of kind not_found.
+type Store interface {
+	listing.Places
+	Rotation(ctx context.Context, r id.Rotation) (Rotation, error)
+	// Rotations returns rotations of a place and everything below it, or of one account, newest first.
+	Rotations(ctx context.Context, q Query) (Page, error)
+	Account(ctx context.Context, a id.ServiceAccount) (serviceaccount.Account, error)
+	Deny(ctx context.Context, event audit.Event) error
+	Commit(ctx context.Context, s change.Set) error
+}
+
+// Keys is what rotations need of the keys' use cases.
+type Keys interface {
+	Load(ctx context.Context, k id.Key) (apikey.View, error)
+	Issuable(ctx context.Context, a serviceaccount.Account) error
+	Record(c call.Call, op id.Operation, now time.Time, what string, k apikey.Key) audit.Event
+}
+
+// Service is the use cases of rotations. Its fields are set once; it may be used by many goroutines.
+type Service struct {
+	Store Store
+	Keys  Keys
+	Mint  *mint.Mint
+	// Terms are what the policies say of an account's keys.
+	Terms func(ctx context.Context, a serviceaccount.Account) (Policy, error)
+	Now   func() time.Time
+	Rand  io.Reader
+}
+
+// Policy is what the policies say of an account's rotations.
+type Policy struct {
+	Terms           Terms
+	DefaultLifetime time.Duration   // of a new secret; 0 for as long as the old one had
+	Notices         []time.Duration // longest first
+	AllowSelf       bool            // a key may rotate itself
+}
+
+// DefaultPolicy holds where there is no policy.
+var DefaultPolicy = Policy{Terms: DefaultTerms, Notices: apikey.Notices, AllowSelf: true}
+
+// Query selects rotations, newest first.
+type Query struct {
+	Place   string            // ID of a node or a company
+	Account id.ServiceAccount // instead of a place
+	Direct  bool              // only those of the place itself
+	After   string
+	Limit   int
+}
+
+// Page is a part of a list of rotations.
+type Page struct {
+	Rotations []Rotation
+	Next      string // position to go on from; "" at the end
+}
+
+func object(r Rotation) authz.Object {
+	return authz.Object{Place: r.Place, Account: r.AccountID, What: "rotation"}
+}
+
+// Get returns a rotation that the caller may see, as it is now.
+func (s *Service) Get(ctx context.Context, c call.Call, r id.Rotation) (View, error) {
+	v, err := s.load(ctx, r)
+	if err != nil {
+		return View{}, err
+	}
+	if err := c.Caller.Check(permission.RotationsRead, object(v.Rotation)); err != nil {
+		return View{}, err
+	}
+	return Project(v, s.Now()), nil
+}
+
+// load reads a rotation and its keys.
+func (s *Service) load(ctx context.Context, r id.Rotation) (View, error) {
+	rot, err := s.Store.Rotation(ctx, r)
+	if err != nil {
+		return View{}, err
+	}
+	return s.view(ctx, rot)
+}
+
+func (s *Service) view(ctx context.Context, r Rotation) (View, error) {
+	v := View{Rotation: r}
+	var err error
+	if v.Old, err = s.Keys.Load(ctx, r.OldKey); err != nil {
+		return View{}, err
+	}
+	if v.New = v.Old; r.NewKey != r.OldKey {
+		v.New, err = s.Keys.Load(ctx, r.NewKey)
+	}
+	return v, err
+}
+
+// Filter narrows a list of rotations; at most one of its members is set.
+type Filter struct {
+	State     State
+	DueBefore time.Time // open ones whose overlap ends before
+}
+
+// List lists the rotations of a place, newest first; a page may come back short, or empty, although there are more.
+func (s *Service) List(ctx context.Context, c call.Call, w listing.Where, account id.ServiceAccount, f Filter, after string, limit int) ([]View, string, error) {
+	if err := c.Caller.Holds(permission.RotationsRead); err != nil {
+		return nil, "", err
+	}
+	q := Query{Direct: w.Direct, After: after, Limit: limit}
+	if c.Caller.Type == audit.ServiceAccount && c.Caller.OwnAccount.Has(permission.RotationsRead) && account == "" {
+		account = id.ServiceAccount(c.Caller.ID)
+	}
+	if account != "" {
+		a, err := s.Store.Account(ctx, account)
+		if err != nil {
+			return nil, "", err
+		}
+		if err := c.Caller.Check(permission.RotationsRead, authz.Object{Place: a.Place, Account: a.ID, What: "service account"}); err != nil {
+			return nil, "", err
+		}
+		q.Account = a.ID
+	} else {
+		at, err := w.Resolve(ctx, s.Store, c.Caller)
+		if err != nil {
+			return nil, "", err
+		}
+		q.Place = at.ID()
+	}
+	var out []View
+	for read := 0; ; {
+		q.Limit = min(limit-len(out), listing.ReadLimit-read)
+		page, err := s.Store.Rotations(ctx, q)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, r := range page.Rotations {
+			v, err := s.view(ctx, r)
+			if fault.Is(err, fault.NotFound) {
+				continue // its account was deleted
+			}
+			if err != nil {
+				return nil, "", err
+			}
+			if v = Project(v, s.Now()); f.keeps(v.Rotation) {
+				out = append(out, v)
+			}
+		}
+		q.After = page.Next
+		if read += max(len(page.Rotations), 1); page.Next == "" || len(out) >= limit || read >= listing.ReadLimit {
+			return out, page.Next, nil
+		}
+	}
+}
+
+func (f Filter) keeps(r Rotation) bool {
+	switch {
+	case f.State != "":
+		return r.State == f.State
+	case !f.DueBefore.IsZero():
+		return !r.State.Final() && !r.OverlapEndsAt.IsZero() && r.OverlapEndsAt.Before(f.DueBefore)
+	}
+	return true
+}
+
+// event begins the record of a step of a rotation.
+func (s *Service) event(c call.Call, op id.Operation, now time.Time, action string, r Rotation) audit.Event {
+	e := c.Event(id.New[id.Event](s.Rand), op, now)
+	e.Action, e.Place, e.Seq = action, r.Place, r.EventSeq
+	e.Target = audit.Target{Type: "rotation", ID: string(r.ID), Name: string(r.Mode)}
+	step := r.Steps[len(r.Steps)-1]
+	e.Details = map[string]any{"state": string(r.State), "mode": string(r.Mode), "old_key_id": string(r.OldKey), "new_key_id": string(r.NewKey),
+		"service_account_id": string(r.AccountID), "evidence": step.Evidence}
+	if !r.OverlapEndsAt.IsZero() {
+		e.Details["overlap_ends_at"] = stamp(r.OverlapEndsAt)
+	}
+	return e
+}

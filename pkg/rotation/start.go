@@ -1,0 +1,265 @@
+package rotation
+
+import (
+	"context"
+	"time"
+
+	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/call"
+	"github.com/rekey-dev/rekey/pkg/change"
+	"github.com/rekey-dev/rekey/pkg/fault"
+	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/name"
+	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+	"github.com/rekey-dev/rekey/pkg/token"
+)
+
+// Start is the input of rotating a key.
+type Start struct {
+	Mode      Mode
+	Overlap   time.Duration // of an overlap; 0: as the policy says
+	Reason    string
+	Suspected time.Time     // since when the secret may have been in wrong hands; zero when nobody says
+	ExpiresAt apikey.Expiry // of the new secret; not given: the policy's default lifetime, without one the end that the key had
+	Force     bool          // although a rotation of the key is open: that one ends first
+}
+
+// Shown is a rotation together with the new secret, which is shown once.
+type Shown struct {
+	View   View
+	Secret token.Secret
+}
+
+// Rotate begins a rotation of a key and shows the new secret once. Atomic: the rotation, both keys, the account, the audit
+// records and the idempotency record. With Force, an open rotation of the key is ended before, in a transaction of its own:
+// cancelled where the key is its old one, aborted where it is its new one.
+func (s *Service) Rotate(ctx context.Context, c call.Call, k id.Key, in Start) (Shown, error) {
+	return change.Retry(func() (Shown, error) {
+		v, err := s.Keys.Load(ctx, k)
+		if err != nil {
+			return Shown{}, err
+		}
+		refused := s.Keys.Record(c, "", s.Now(), audit.KeyRotated, v.Key)
+		if err := c.Caller.Check(permission.ServiceAccountsRotate, apikey.Object(v.Key)); err != nil {
+			return Shown{}, c.Deny(ctx, s.Store.Deny, refused, err)
+		}
+		if err := c.Caller.Grantable(v.Key.Scopes); err != nil {
+			return Shown{}, c.Deny(ctx, s.Store.Deny, refused, err)
+		}
+		policy, err := s.Terms(ctx, v.Account)
+		if err != nil {
+			return Shown{}, err
+		}
+		return s.start(ctx, c, v, in, policy)
+	})
+}
+
+// RotateOwn lets a service account's key rotate itself: an overlap by its policy's terms, with exactly its scopes. Atomic as
+// Rotate is.
+func (s *Service) RotateOwn(ctx context.Context, c call.Call) (Shown, error) {
+	return change.Retry(func() (Shown, error) {
+		if err := c.Caller.Holds(permission.KeysRotateSelf); err != nil {
+			return Shown{}, err
+		}
+		k, ok := id.Parse[id.Key](c.Caller.KeyID)
+		if !ok || c.Caller.Type != audit.ServiceAccount {
+			return Shown{}, fault.New(fault.Conflict, "Only a service account's key can rotate itself.")
+		}
+		v, err := s.Keys.Load(ctx, k)
+		if err != nil {
+			return Shown{}, err
+		}
+		policy, err := s.Terms(ctx, v.Account)
+		if err != nil {
+			return Shown{}, err
+		}
+		if !policy.AllowSelf {
+			return Shown{}, fault.New(fault.Conflict, "The rotation policy does not let keys rotate themselves. Ask an admin.")
+		}
+		return s.start(ctx, c, v, Start{Mode: Overlap, Reason: "rotated by itself"}, policy)
+	})
+}
+
+func (s *Service) start(ctx context.Context, c call.Call, v apikey.View, in Start, policy Policy) (Shown, error) {
+	if err := c.Idempotency.Check(); err != nil {
+		return Shown{}, err
+	}
+	if err := c.Match.Check(string(v.Key.ID), v.Key.Version); err != nil {
+		return Shown{}, err
+	}
+	now := s.Now()
+	if err := in.check(now); err != nil {
+		return Shown{}, err
+	}
+	if !v.State.Live() {
+		return Shown{}, apikey.EndedFault(v)
+	}
+	if err := s.Keys.Issuable(ctx, v.Account); err != nil {
+		return Shown{}, err
+	}
+	open, err := s.open(ctx, v.Key)
+	if err != nil {
+		return Shown{}, err
+	}
+	if open != nil {
+		if !in.Force {
+			return Shown{}, &fault.Error{Kind: fault.RotationOpen, BlockedBy: []fault.Blocker{{Type: "rotation", Count: 1, IDs: []string{string(open.Rotation.ID)}}},
+				Detail: "A rotation of this key is open. Complete or cancel it first, or repeat with force: true, which ends it."}
+		}
+		if err := s.close(ctx, c, *open, v.Key.ID); err != nil {
+			return Shown{}, err
+		}
+		return Shown{}, change.ErrLost // read anew
+	}
+	return s.begin(ctx, c, v, in, policy, now)
+}
+
+func (in *Start) check(now time.Time) error {
+	if in.Mode == Overlap && in.Overlap != 0 && (in.Overlap < MinOverlap || in.Overlap > MaxOverlap) {
+		return fault.InvalidField("/overlap", "is not between PT1M and P30D")
+	}
+	if in.Mode != Overlap && in.Overlap != 0 {
+		return fault.InvalidField("/overlap", "goes with mode overlap only")
+	}
+	if problem := name.CheckDescription(in.Reason); problem != "" {
+		return fault.InvalidField("/reason", problem)
+	}
+	if in.Suspected.After(now) {
+		return fault.InvalidField("/suspected_since", "is in the future")
+	}
+	return in.ExpiresAt.Check(now)
+}
+
+// open returns the key's open rotation; nil when there is none.
+func (s *Service) open(ctx context.Context, k apikey.Key) (*View, error) {
+	if k.RotationID == "" {
+		return nil, nil
+	}
+	v, err := s.load(ctx, k.RotationID)
+	if err != nil {
+		return nil, err
+	}
+	if Project(v, s.Now()).Rotation.State.Final() {
+		return nil, nil
+	}
+	return &v, nil
+}
+
+// begin commits a new rotation.
+func (s *Service) begin(ctx context.Context, c call.Call, v apikey.View, in Start, policy Policy, now time.Time) (Shown, error) {
+	op := id.New[id.Operation](s.Rand)
+	old, account := v.Key, v.Account
+	next := s.successor(c, v, in, policy, now)
+	m, err := s.Mint.New(ctx, next.Kind, id.Body(next.ID), next.Generation, op, c.Idempotency)
+	if err != nil {
+		return Shown{}, err
+	}
+	next.MAC, next.PepperVersion = m.MAC, m.PepperVersion
+	by, byName := actor(c)
+	r := Rotation{ID: id.New[id.Rotation](s.Rand), Mode: in.Mode, OldKey: old.ID, NewKey: next.ID, AccountID: old.AccountID, Place: old.Place,
+		Terms: policy.Terms, StartedBy: by, StartedByName: byName, Reason: in.Reason, Suspected: in.Suspected,
+		FormerExpiresAt: old.ExpiresAt, FormerNoticeFrom: old.NoticeFrom, CreatedAt: now, Version: 1}
+	next.RotationID = r.ID
+	ended := old
+	ended.RotationID, ended.RoleHint, ended.UpdatedAt = r.ID, account.RoleID, now
+	ended.Version++
+	ended.EventSeq++
+	set := change.Set{Operation: op, At: now}
+	after := account
+	switch in.Mode {
+	case Overlap:
+		r.Terms.Overlap = orDefault(in.Overlap, policy.Terms.Overlap)
+		r.OverlapEndsAt = now.Add(r.Terms.Overlap).Truncate(time.Second)
+		if !old.ExpiresAt.IsZero() && old.ExpiresAt.Before(r.OverlapEndsAt) {
+			r.OverlapEndsAt = old.ExpiresAt
+		}
+		r = r.reached(Issued, now, by, "the old key ends at "+stamp(r.OverlapEndsAt))
+		ended.ExpiresAt, ended.NoticeFrom, ended.SupersededBy = r.OverlapEndsAt, now, next.ID
+		ended.DueAt = earlier(Decide(View{Rotation: r, Old: apikey.View{Key: ended}, New: apikey.View{Key: next}}, now).Due, apikey.NextDue(ended, policy.Notices, now))
+		after.KeyCount++
+		set.Writes = []change.Write{apikey.Create{Key: next}, apikey.Update{Old: old, New: ended},
+			serviceaccount.Update{Old: account, KeysChanged: true, KeyCount: 1}, Create{Rotation: r}}
+		set.Events = append(set.Events, s.Keys.Record(c, op, now, audit.KeyRotated, ended), s.Keys.Record(c, op, now, audit.KeyIssued, next))
+	case Emergency:
+		ended.Ended = &serviceaccount.Ended{At: now, By: by, Reason: apikey.ReasonCompromise}
+		ended.SupersededBy, ended.DueAt = next.ID, time.Time{}
+		r = r.reached(Issued, now, by, "").reached(Retired, now, by, "the old key was ended first")
+		r.EventSeq = 1
+		after = apikey.ClearedLock(after)
+		set.Writes = []change.Write{apikey.Create{Key: next}, apikey.Update{Old: old, New: ended},
+			serviceaccount.Update{Old: account, KeysChanged: true, ClearLock: true}, Create{Rotation: r}}
+		set.Events = append(set.Events, s.Keys.Record(c, op, now, audit.KeyRotated, ended), s.Keys.Record(c, op, now, audit.KeyIssued, next))
+	case Immediate:
+		r = r.reached(Issued, now, by, "").reached(Retired, now, by, "the old secret ended at once")
+		r.EventSeq = 1
+		ended = next
+		after = apikey.ClearedLock(after)
+		set.Writes = []change.Write{apikey.Update{Old: old, New: next}, serviceaccount.Update{Old: account, KeysChanged: true, ClearLock: true}, Create{Rotation: r}}
+		set.Events = append(set.Events, s.Keys.Record(c, op, now, audit.KeyRegenerated, next))
+	}
+	started := s.event(c, op, now, audit.RotationStarted, r)
+	if in.Reason != "" {
+		started.Details["reason"] = in.Reason
+	}
+	set.Events = append(set.Events, started)
+	out := View{Rotation: r, Old: apikey.View{Key: ended, Account: after, State: apikey.StateOf(ended, after, nil, now), Sightings: v.Sightings},
+		New: apikey.View{Key: next, Account: after, State: apikey.StateOf(next, after, nil, now)}}
+	shown := Shown{View: out, Secret: m.Secret}
+	if set.Idempotency, err = c.Idempotency.Record(op, now, shown, m.Derived); err != nil {
+		return Shown{}, err
+	}
+	return shown, change.Settle(s.Store.Commit(ctx, set), c.Idempotency)
+}
+
+// successor is the new key, without its digest: another key with the old one's name and exactly its scopes, or, immediate, the
+// same key with its next secret.
+func (s *Service) successor(c call.Call, v apikey.View, in Start, policy Policy, now time.Time) apikey.Key {
+	k := v.Key
+	end := k.ExpiresAt
+	if policy.DefaultLifetime > 0 {
+		end = now.Add(policy.DefaultLifetime).Truncate(time.Second)
+	}
+	if in.ExpiresAt.Given {
+		end = in.ExpiresAt.At
+	}
+	k.RoleHint, k.UpdatedAt = v.Account.RoleID, now
+	if in.Mode == Immediate {
+		k.Generation++
+		k.Version++
+		k.EventSeq++
+	} else {
+		k.ID, k.Generation, k.Version, k.EventSeq = id.New[id.Key](s.Rand), 1, 1, 1
+		k.IssueEpoch, k.Off, k.SupersededBy = v.Account.IssueEpoch, false, ""
+		k.LastUsedAt, k.UsedGen, k.RetiredSeenAt = time.Time{}, 0, time.Time{}
+		k.CreatedBy, k.CreatedByName = actor(c)
+		k.CreatedAt = now
+	}
+	k.ExpiresAt, k.NoticeFrom = end, noticeFrom(end, policy.Notices)
+	k.DueAt = apikey.NextDue(k, policy.Notices, now)
+	return k
+}
+
+// noticeFrom is when a key with this end begins to count as expiring: the longest notice before it.
+func noticeFrom(end time.Time, notices []time.Duration) time.Time {
+	if end.IsZero() || len(notices) == 0 {
+		return time.Time{}
+	}
+	return end.Add(-notices[0])
+}
+
+func orDefault(d, other time.Duration) time.Duration {
+	if d != 0 {
+		return d
+	}
+	return other
+}
+
+// actor is who a step is by: the caller, or rekey itself.
+func actor(c call.Call) (by, byName string) {
+	if c.Caller.ID == "" {
+		return string(audit.System), ""
+	}
+	return c.Caller.ID, c.Caller.Name
+}
