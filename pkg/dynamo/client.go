@@ -40,11 +40,12 @@ type Config struct {
 	Credentials aws.CredentialsProvider
 	Endpoint    string              // "" for AWS's own
 	HTTPClient  dynamodb.HTTPClient // nil for one with short timeouts
-	Now         func() time.Time
+	Now         func() time.Time    // has to be there
 }
 
 // NewClient makes a client without the SDK's shared configuration, whose defaults wait 30 seconds for a connection and a
-// second after a throttled call: at most 3 attempts, 100 ms between two of them.
+// second after a throttled call: at most 3 attempts, 100 ms between two of them; the read of a verdict has one more before
+// them (Client).
 func NewClient(c Config) *Client {
 	if c.HTTPClient == nil {
 		c.HTTPClient = newHTTPClient()
@@ -112,6 +113,8 @@ func lean(s *middleware.Stack) error {
 func newHTTPClient() *http.Client {
 	return &http.Client{
 		Timeout: attemptTimeout,
+		// DynamoDB does not redirect; a request's signature is of its own host.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
 			DialContext:         (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,

@@ -3,6 +3,7 @@ package dynamo
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
@@ -23,7 +24,7 @@ type Client struct {
 
 // BatchGetItem reads items.
 func (c *Client) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, options ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
-	if f, ok := ctx.Value(flatReadKey{}).(*flatRead); ok && c.direct != nil && len(options) == 0 && f.ask(ctx, c.direct) {
+	if f, ok := ctx.Value(flatReadKey{}).(*flatRead); ok && c.direct != nil && len(options) == 0 && !f.asked && f.ask(ctx, c.direct) {
 		return &dynamodb.BatchGetItemOutput{}, nil
 	}
 	return c.Client.BatchGetItem(ctx, in, options...)
@@ -33,6 +34,7 @@ func (c *Client) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInpu
 type flatRead struct {
 	table string
 	keys  []key
+	asked bool // once: what the SDK is asked again is not what this asks
 	items []flatItem
 }
 
@@ -40,6 +42,7 @@ type flatReadKey struct{}
 
 // ask asks once and reports whether the answer was plain.
 func (f *flatRead) ask(ctx context.Context, c *awsjson.Caller) bool {
+	f.asked = true
 	question, ok := f.question()
 	if !ok {
 		return false
@@ -53,8 +56,24 @@ func (f *flatRead) ask(ctx context.Context, c *awsjson.Caller) bool {
 	if err != nil || resp.StatusCode != http.StatusOK || checksum(resp.Header, body) != nil {
 		return false
 	}
-	f.items, ok = scanBatch(string(body), f.table)
-	return ok
+	items, ok := scanBatch(string(body), f.table)
+	if !ok || !f.wanted(items) {
+		return false
+	}
+	f.items = items
+	return true
+}
+
+// wanted tells whether every item is one that was asked for.
+func (f *flatRead) wanted(items []flatItem) bool {
+	for _, it := range items {
+		pk, _ := it.lookup(attrPK)
+		sk, _ := it.lookup(attrSK)
+		if pk.typ != "S" || sk.typ != "S" || !slices.Contains(f.keys, key{pk.text, sk.text}) {
+			return false
+		}
+	}
+	return true
 }
 
 // question is the call's body; false when a text in it would have to be escaped.

@@ -2,6 +2,7 @@ package dynamo_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"hash/crc32"
 	"io"
@@ -53,6 +54,14 @@ func TestSnapshot_AsksTheSDKWhenTheShortWayHasNoPlainAnswer_P4(t *testing.T) {
 	require.NoError(t, err)
 	require.NotNil(t, want.Credential)
 	require.NotNil(t, want.Principal)
+	item := func(pk, sk, rest string) string {
+		return `{"pk":{"S":"` + pk + `"},"sk":{"S":"` + sk + `"},` + rest + `}`
+	}
+	forged := item(string(w.account.ID), "account", `"type":{"S":"service_account"},"status":{"S":"active"},"name":{"S":"forged"}`)
+	stranger := item("sa_00000000000000000009", "account", `"type":{"S":"service_account"},"status":{"S":"active"}`)
+	full := func(items, rest string) string {
+		return `{"Responses":{"` + w.tables.Identity + `":[` + items + `]}` + rest + `}`
+	}
 	damaged := answered(200, `{"Responses":{"`+w.tables.Identity+`":[]}}`)
 	for name, answer := range map[string]func() (*http.Response, error){
 		"no connection":    func() (*http.Response, error) { return nil, errors.New("connection refused") },
@@ -63,8 +72,12 @@ func TestSnapshot_AsksTheSDKWhenTheShortWayHasNoPlainAnswer_P4(t *testing.T) {
 		"says nothing":     answered(200, `{}`),
 		"no JSON":          answered(200, `<html>`),
 		"of another table": answered(200, `{"Responses":{"Other":[]}}`),
-		"unprocessed": answered(200, `{"Responses":{"`+w.tables.Identity+`":[]},"UnprocessedKeys":{"`+w.tables.Identity+
-			`":{"Keys":[{"pk":{"S":"a"},"sk":{"S":"b"}}]}}}`),
+		"unprocessed": answered(200, full(forged, `,"UnprocessedKeys":{"`+w.tables.Identity+
+			`":{"Keys":[{"pk":{"S":"a"},"sk":{"S":"b"}}]}}`)),
+		"more behind it":        answered(200, full(forged, "")+"x"),
+		"an attribute twice":    answered(200, full(item(string(w.account.ID), "account", `"type":{"S":"service_account"},"type":{"S":"role"}`), "")),
+		"what was not asked":    answered(200, full(forged+","+stranger, "")),
+		"a key of another type": answered(200, full(`{"pk":{"N":"1"},"sk":{"S":"account"}}`, "")),
 		"damaged": func() (*http.Response, error) {
 			r, err := damaged()
 			r.Header.Set("X-Amz-Crc32", "1")
@@ -121,6 +134,62 @@ func TestSnapshot_OfAnOddNameIsNotPutTogetherByHand(t *testing.T) {
 	require.NoError(t, err)
 	require.JSONEq(t, `{"RequestItems":{"I":{"ConsistentRead":true,"Keys":[{"pk":{"S":"sa_\"}}]\u0000é"},"sk":{"S":"account"}}]}}}`, f.bodies[0])
 	require.NotContains(t, f.requests[0].Header.Get("User-Agent"), "rekey")
+}
+
+// An attribute of another type than it has is damage, not an absence: a key whose end cannot be read has not "not ended".
+func TestSnapshot_OfAnAttributeOfAnotherTypeIsAnError(t *testing.T) {
+	t.Parallel()
+	for _, damaged := range []string{`{"NULL":true}`, `{"L":[]}`, `{"M":{}}`, `{"S":"1"}`} {
+		body := `{"Responses":{"I":[{"pk":{"S":"key_1"},"sk":{"S":"key"},"type":{"S":"key"},"kind":{"S":"a"},"ended_at":` + damaged + `}]},"UnprocessedKeys":{}}`
+		f := &first{answer: answered(200, body)}
+		_, err := dynamo.NewVerifier(newClient("http://192.0.2.1", f), dynamo.Tables{Identity: "I"}).Snapshot(t.Context(), "key_1", verify.Names{})
+		require.Error(t, err, damaged)
+		require.Len(t, f.requests, 1, damaged)
+	}
+}
+
+// Of two answers the later one counts: what the SDK is asked again is not asked the short way too.
+func TestSnapshot_IsAskedTheShortWayOnce(t *testing.T) {
+	t.Parallel()
+	w := deploy(t).tenant(t)
+	inner := &first{answer: answered(500, `{}`)}
+	partial := &unprocessedOnce{table: w.tables.Identity, inner: inner}
+	got, err := dynamo.NewVerifier(newClient(*w.client.Options().BaseEndpoint, partial), w.tables).WithSleep(noSleep).Snapshot(t.Context(), string(w.key.ID), w.names())
+	require.NoError(t, err)
+	require.NotNil(t, got.Principal)
+	short := 0
+	for _, r := range inner.requests {
+		if r.Header.Get("User-Agent") == "rekey" {
+			short++
+		}
+	}
+	require.Equal(t, 1, short)
+}
+
+// unprocessedOnce leaves the account of the second request's answer unprocessed.
+type unprocessedOnce struct {
+	table string
+	inner *first
+}
+
+func (u *unprocessedOnce) Do(r *http.Request) (*http.Response, error) {
+	resp, err := u.inner.Do(r)
+	if err != nil || len(u.inner.requests) != 2 {
+		return resp, err
+	}
+	var asked struct {
+		RequestItems map[string]struct{ Keys []json.RawMessage }
+	}
+	if err := json.Unmarshal([]byte(u.inner.bodies[1]), &asked); err != nil {
+		return nil, err
+	}
+	resp.Body.Close()
+	left, err := json.Marshal(map[string]any{"Responses": map[string]any{u.table: []any{}},
+		"UnprocessedKeys": map[string]any{u.table: map[string]any{"ConsistentRead": true, "Keys": asked.RequestItems[u.table].Keys}}})
+	if err != nil {
+		return nil, err
+	}
+	return answered(200, string(left))()
 }
 
 func TestSnapshot_WithoutAStoreIsUnavailable(t *testing.T) {

@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// flatItem is an item as it came, without a map: the attributes that are strings, numbers, binaries or booleans, in their
-// order. Its texts share the memory of the answer.
+// flatItem is an item as it came, without a map: its attributes in their order, lists, maps and null without their text. Its texts share the memory of the answer.
 type flatItem []flatAttribute
 
 type flatAttribute struct {
@@ -137,20 +136,18 @@ func (s *scanner) attribute(name string) (flatAttribute, bool) {
 	typ := s.string()
 	s.want(':')
 	a := flatAttribute{name: name, typ: typ}
-	flat := true
 	switch typ {
 	case "S", "N", "B":
 		a.text = s.string()
 	case "BOOL":
 		a.text = s.literal()
 	case "L", "M", "NULL", "SS", "NS", "BS":
-		s.skip()
-		flat = false
+		s.skip() // its type stays: whoever reads it as something else is told so
 	default:
 		s.bad = true
 	}
 	s.want('}')
-	return a, flat && !s.bad
+	return a, !s.bad
 }
 
 // string reads a string. One without an escape is a part of the answer.

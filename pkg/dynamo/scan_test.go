@@ -28,7 +28,7 @@ func fromJSON(answer, table string) ([]map[string]flatAttribute, bool) {
 						return nil, false
 					}
 				} else if typ != "BOOL" {
-					continue
+					text = ""
 				}
 				flat[name] = flatAttribute{name, typ, text}
 			}

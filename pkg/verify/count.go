@@ -179,7 +179,8 @@ func (v *Verifier) useEvent(out Verdict, o Origin, now time.Time, first bool) au
 
 // Sightings of one credential that an environment writes: so many at once, then one in each interval. Whoever holds a retired
 // secret can send it from ever new sources, and each record takes the credential's seq from the record of a use. What is
-// beyond is in the log only, as every refusal is.
+// beyond is in the log only, as every refusal is, unless the source is one that authenticated lately: a flood of strangers
+// does not hide the integration that was forgotten.
 const (
 	sightingBurst    = 20
 	sightingInterval = time.Second
@@ -189,12 +190,24 @@ const (
 // and source. A failure of it is counted and ignored.
 func (v *Verifier) see(ctx context.Context, out Verdict, o Origin, now time.Time) {
 	c := out.Credential
-	if v.seen.has(c.ID+" "+o.Address, now.Unix()/60) || !v.sighted.allow(c.ID, now) {
+	pair, minute := c.ID+" "+o.Address, now.Unix()/60
+	if v.seen.has(pair, minute) {
 		return
 	}
-	v.seen.first(c.ID+" "+o.Address, now.Unix()/60)
 	ctx, cancel := context.WithTimeout(ctx, useTimeout)
 	defer cancel()
+	if !v.sighted.allow(c.ID, now) {
+		if !out.sourceRead {
+			if err := v.readSource(ctx, &out, o); err != nil {
+				v.failed(Sighting, err)
+				return
+			}
+		}
+		if !out.source.Trusted(now) {
+			return
+		}
+	}
+	v.seen.first(pair, minute)
 	old, err := v.Store.Sighting(ctx, c.ID, o.Address)
 	if err != nil {
 		v.failed(Sighting, err)

@@ -311,6 +311,8 @@ func (m *memory) put(k string, n Names) {
 		}
 		delete(m.m, old)
 	}
+	// Copies: what was read is a part of the whole answer, which is not to live as long.
+	n.Principal, n.Company = strings.Clone(n.Principal), id.Company(strings.Clone(string(n.Company)))
 	m.m[strings.Clone(k)] = n
 }
 
@@ -368,7 +370,7 @@ func (p *pace) allow(k string, now time.Time) bool {
 	if p.m == nil || len(p.m) >= maxNames {
 		p.m = make(map[string]time.Time)
 	}
-	p.m[k] = at.Add(sightingInterval)
+	p.m[strings.Clone(k)] = at.Add(sightingInterval)
 	return true
 }
 

@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -127,6 +128,22 @@ func TestVerify_AFloodOfRetiredSecretsFromEverNewSourcesIsBounded_D3(t *testing.
 	require.Len(t, w.Records(audit.RetiredSeen), 27, "each key has its own")
 	w.Allowed(k.Secret, rekeytest.Home)
 	require.Equal(t, k.View.Key.Generation, w.Key(k.View.Key.ID).UsedGen)
+}
+
+func TestVerify_AFloodOfRetiredSecretsDoesNotHideTheForgottenIntegration_B4(t *testing.T) {
+	w := rekeytest.New(t)
+	k := w.Issue(w.Account("Recorder", w.Company).ID, "k")
+	w.Allowed(k.Secret, rekeytest.Home)
+	old := k.Secret
+	w.Regenerate(k.View.Key.ID)
+	for i := range 100 {
+		w.Refused(old, fmt.Sprintf("198.18.0.%d", i), verify.Unusable, verify.StatusRetired)
+	}
+	require.Len(t, w.Records(audit.RetiredSeen), 20)
+	w.Refused(old, rekeytest.Home, verify.Unusable, verify.StatusRetired)
+	records := w.Records(audit.RetiredSeen)
+	require.Len(t, records, 21)
+	require.True(t, slices.ContainsFunc(records, func(e audit.Event) bool { return e.SourceIP == rekeytest.Home }))
 }
 
 func TestVerify_ARetiredSecretStaysRetiredAfterWhateverEndsTheKey_B1(t *testing.T) {
