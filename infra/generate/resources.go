@@ -11,8 +11,10 @@ import (
 	"github.com/rekey-dev/rekey/pkg/httpapi/me"
 	"github.com/rekey-dev/rekey/pkg/httpapi/meta"
 	"github.com/rekey-dev/rekey/pkg/httpapi/roles"
+	"github.com/rekey-dev/rekey/pkg/httpapi/rotations"
 	"github.com/rekey-dev/rekey/pkg/httpapi/serviceaccounts"
 	"github.com/rekey-dev/rekey/pkg/httpapi/setup"
+	"github.com/rekey-dev/rekey/pkg/rotation"
 )
 
 // resources are the operations of each function, by its logical ID in template.yaml. They are registered and never called,
@@ -26,6 +28,7 @@ var resources = []struct {
 	{"MeFunction", func(a *httpapi.API) { me.Register(a, nil) }},
 	{"KeyStatusFunction", func(a *httpapi.API) { keystatus.Register(a, nil) }},
 	{"ServiceAccountsFunction", func(a *httpapi.API) { serviceaccounts.Register(a, nil, nil, time.Now) }},
+	{"RotationsFunction", func(a *httpapi.API) { rotations.Register(a, &rotation.Service{}, time.Now) }},
 	{"KeysFunction", func(a *httpapi.API) { keys.Register(a, &apikey.Service{}, time.Now) }},
 	{"RolesFunction", roles.Register},
 	{"AuditEventsFunction", func(a *httpapi.API) { auditevents.Register(a, nil) }},

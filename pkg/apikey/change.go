@@ -73,6 +73,7 @@ func (in Patch) apply(k Key, now time.Time) (Key, []string, error) {
 			return k, nil, err
 		}
 		k.ExpiresAt, k.NoticeFrom = in.ExpiresAt.At, NoticeOf(in.ExpiresAt.At)
+		k.DueAt = NextDue(k, Notices, now)
 		changed = append(changed, "expires_at")
 	}
 	if in.Scopes != nil {
@@ -179,6 +180,10 @@ func (s *Service) end(ctx context.Context, c call.Call, v View, by, what, reason
 	now := s.Now()
 	next := v.Key
 	next.Ended = &serviceaccount.Ended{At: now, By: by, Reason: reason}
+	next.DueAt = time.Time{}
+	if next.RotationID != "" {
+		next.DueAt = now // an open rotation of it comes to its end
+	}
 	details := map[string]any{"reason": reason}
 	if note != "" {
 		details["note"] = note
@@ -238,9 +243,10 @@ func (s *Service) toggle(ctx context.Context, c call.Call, k id.Key, p permissio
 }
 
 // Regenerate replaces a key's secret: same ID, new secret, the old one retired at once, the lock cleared. Without a given
-// end the old one stays; an inactive key stays inactive. Atomic: the key, the retired digest, the lock, the audit record
-// and the idempotency record.
-func (s *Service) Regenerate(ctx context.Context, c call.Call, k id.Key, end Expiry) (Shown, error) {
+// end the old one stays; an inactive key stays inactive. The old key of an open rotation is refused unless force is set: it
+// then has a new secret until the overlap ends. Atomic: the key, the retired digest, the lock, the audit record and the
+// idempotency record.
+func (s *Service) Regenerate(ctx context.Context, c call.Call, k id.Key, end Expiry, force bool) (Shown, error) {
 	return change.Retry(func() (Shown, error) {
 		v, err := s.begin(ctx, c, k, permission.ServiceAccountsRotate, audit.UserUpdated, audit.KeyRegenerated)
 		if err != nil {
@@ -248,6 +254,10 @@ func (s *Service) Regenerate(ctx context.Context, c call.Call, k id.Key, end Exp
 		}
 		if !v.State.Live() {
 			return Shown{}, endedFault(v)
+		}
+		if v.Key.SupersededBy != "" && !force {
+			return Shown{}, &fault.Error{Kind: fault.RotationOpen, BlockedBy: []fault.Blocker{{Type: "rotation", Count: 1, IDs: []string{string(v.Key.RotationID)}}},
+				Detail: "A rotation of this key is open. Complete or cancel it first, or repeat with force: true."}
 		}
 		return s.regenerate(ctx, c, v, end, "", s.Now(), id.New[id.Operation](s.Rand))
 	})

@@ -39,7 +39,7 @@ var actions = map[string]struct {
 		return err
 	}},
 	"regenerate": {permission.ServiceAccountsRotate, audit.UserUpdated, audit.KeyRegenerated, func(w *rekeytest.World, c call.Call, k id.Key) error {
-		out, err := w.Keys.Regenerate(w.Ctx, c, k, apikey.Expiry{})
+		out, err := w.Keys.Regenerate(w.Ctx, c, k, apikey.Expiry{}, false)
 		if err != nil {
 			require.True(w.T, out.Secret.IsZero())
 		}
@@ -262,6 +262,7 @@ func TestPatch_ANameAndAnEndChangeAndNothingElseDoes_D6(t *testing.T) {
 	require.NoError(t, err)
 	want := before
 	want.Name, want.ExpiresAt, want.NoticeFrom, want.Version, want.EventSeq = name, end, end.Add(-apikey.Notice), 2, 2
+	want.DueAt = end.Add(-apikey.Notice)
 	require.Equal(t, want, w.Key(before.ID))
 	require.Equal(t, want, v.Key)
 	require.Equal(t, apikey.Active, v.State.Status)

@@ -31,6 +31,10 @@ func NextDue(k Key, notices []time.Duration, now time.Time) time.Time {
 // Load reads a key and all that its status depends on. A key of a deleted account is not there.
 func (s *Service) Load(ctx context.Context, k id.Key) (View, error) { return s.load(ctx, k) }
 
+// Views reads keys with all that their status depends on, in a few calls; those that are not there, or are of deleted
+// accounts, are left out.
+func (s *Service) Views(ctx context.Context, ids []id.Key) ([]View, error) { return s.views(ctx, ids) }
+
 // Record begins the record of a change of a key: user.updated, with what in its details.
 func (s *Service) Record(c call.Call, op id.Operation, now time.Time, what string, k Key) audit.Event {
 	return s.event(c, op, now, audit.UserUpdated, what, k)

@@ -27,7 +27,7 @@ func issueUse(w *rekeytest.World, a id.ServiceAccount, in apikey.Issue) rekeytes
 
 func regenerateUse(w *rekeytest.World, k id.Key) rekeytest.Use {
 	return func(c call.Call) (any, token.Secret, error) {
-		out, err := w.Keys.Regenerate(w.Ctx, c, k, apikey.Expiry{})
+		out, err := w.Keys.Regenerate(w.Ctx, c, k, apikey.Expiry{}, false)
 		return out, out.Secret, err
 	}
 }

@@ -59,14 +59,14 @@ func TestRegenerate_TakesAnEndAndLeavesAnInactiveKeyInactive_I1(t *testing.T) {
 	w := rekeytest.New(t)
 	k := idle(w)
 	end := w.Now().Add(48 * time.Hour)
-	next, err := w.Keys.Regenerate(w.Ctx, w.As(w.Owner), k.View.Key.ID, apikey.Expiry{Given: true, At: end})
+	next, err := w.Keys.Regenerate(w.Ctx, w.As(w.Owner), k.View.Key.ID, apikey.Expiry{Given: true, At: end}, false)
 	require.NoError(t, err)
 	require.Equal(t, end, next.View.Key.ExpiresAt)
 	require.Equal(t, end.Add(-apikey.Notice), next.View.Key.NoticeFrom)
 	require.Equal(t, apikey.Inactive, next.View.State.Status)
 	w.Loses(next.Secret)
 	f := refused(t, w, fault.Invalid, 0, func() (token.Secret, error) {
-		out, err := w.Keys.Regenerate(w.Ctx, w.As(w.Owner), k.View.Key.ID, apikey.Expiry{Given: true, At: w.Now()})
+		out, err := w.Keys.Regenerate(w.Ctx, w.As(w.Owner), k.View.Key.ID, apikey.Expiry{Given: true, At: w.Now()}, false)
 		return out.Secret, err
 	})
 	require.Equal(t, []string{"/expires_at"}, pointers(f))
@@ -79,7 +79,7 @@ func TestRegenerate_NobodyIsShownMoreThanTheyHold_D11(t *testing.T) {
 	_, narrow := w.PAT(w.Admin, permission.Of(permission.ServiceAccountsRotate, permission.KeysRead))
 	for _, show := range []func() (token.Secret, error){
 		func() (token.Secret, error) {
-			out, err := w.Keys.Regenerate(w.Ctx, w.With(narrow), k.View.Key.ID, apikey.Expiry{})
+			out, err := w.Keys.Regenerate(w.Ctx, w.With(narrow), k.View.Key.ID, apikey.Expiry{}, false)
 			return out.Secret, err
 		},
 		func() (token.Secret, error) {

@@ -65,7 +65,7 @@ func (e *event) allow(c authz.Caller, v verify.Verdict, now time.Time) ([]byte, 
 	if v.Credential.InNotice(now) {
 		ctx.KeyNotice = ctx.KeyExpires
 	}
-	if v.Credential.Superseded {
+	if v.Credential.SupersededBy != "" {
 		ctx.KeySuperseded = "true"
 	}
 	return e.answer(c.ID, "Allow", &ctx)

@@ -12,6 +12,9 @@ const (
 	RetiredSecretSeen     = "Retired Secret Seen"
 	ServiceAccountRevoked = "Service Account Revoked"
 	ServiceAccountRotated = "Service Account Rotated"
+	KeyExpiring           = "Key Expiring"
+	KeyExpired            = "Key Expired"
+	RotationStateChanged  = "Rotation State Changed"
 )
 
 // silent marks what is recorded and not announced.
@@ -26,6 +29,8 @@ var changes = map[string]string{
 	audit.KeyDeactivated: silent,
 	audit.KeyActivated:   silent,
 	audit.KeyUpdated:     silent,
+	audit.KeyRotated:     silent, // the rotation's own record is announced
+	audit.KeyExpired:     KeyExpired,
 	audit.SecretRepeated: silent,
 }
 
@@ -36,6 +41,17 @@ var actions = map[string]string{
 	audit.RetiredSeen:           RetiredSecretSeen,
 	audit.ServiceAccountRevoked: ServiceAccountRevoked,
 	audit.ServiceAccountRotated: ServiceAccountRotated,
+
+	audit.KeyExpiring:       KeyExpiring,
+	audit.RotationStarted:   RotationStateChanged,
+	audit.RotationDelivered: RotationStateChanged,
+	audit.RotationSeen:      RotationStateChanged,
+	audit.RotationQuiet:     RotationStateChanged,
+	audit.RotationExtended:  RotationStateChanged,
+	audit.RotationRetired:   RotationStateChanged,
+	audit.RotationCancelled: RotationStateChanged,
+	audit.RotationAborted:   RotationStateChanged,
+	audit.RotationOverdue:   RotationStateChanged,
 
 	audit.KeyUpdated:            silent,
 	audit.KeyFirstUsed:          silent,

@@ -75,6 +75,7 @@ var (
 	requestID  = regexp.MustCompile(`^[0-9A-Za-z-]{1,64}$`)
 	identifier = regexp.MustCompile(`^[a-z]{2,4}_[0-9A-Za-z]{20}$`)
 	prefix     = regexp.MustCompile(`^rk[a-z]_[0-9A-Za-z]{4}$`)
+	duration   = regexp.MustCompile(`^P[0-9DTHMS]{1,20}$`)
 	aWord      = regexp.MustCompile(`^[a-z0-9_.:-]{1,40}$`)
 )
 
@@ -97,6 +98,14 @@ var details = map[string]func(any) bool{
 	"was_locked":         truth,
 	"source_ip":          address,
 	"status":             text(aWord),
+	"state":              text(aWord),
+	"mode":               text(aWord),
+	"old_key_id":         text(identifier),
+	"new_key_id":         text(identifier),
+	"overlap_ends_at":    moment,
+	"expires_at":         moment,
+	"last_used_at":       moment,
+	"notice":             text(duration),
 }
 
 func text(form *regexp.Regexp) func(any) bool {

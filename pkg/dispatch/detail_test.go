@@ -67,7 +67,9 @@ func TestDetail_CarriesEveryFormThatRecordsUse(t *testing.T) {
 		"generation": 2.0, "scopes": []any{"keys:read", "billing-api:execute"}, "service_account_id": "sa_4Billing0000000000E5",
 		"reason": "key_compromise", "unlocked": true, "principal_status": "inactive", "keys_stopped": 2.0, "failures": 3.0,
 		"threshold": 10.0, "effect": "all", "locked_until": "2026-11-21T12:29:00Z", "was_locked": false,
-		"source_ip": "2001:db8:1:2::/64", "status": "retired"}
+		"source_ip": "2001:db8:1:2::/64", "status": "retired", "state": "seen", "mode": "overlap",
+		"old_key_id": "key_7Hq2c9XwTz0aB3dE5fG6", "new_key_id": "key_9Hq2c9XwTz0aB3dE5fG6", "overlap_ends_at": "2026-11-28T12:00:00Z",
+		"expires_at": "2026-12-01T00:00:00Z", "last_used_at": "2026-11-21T12:00:00Z", "notice": "P7D"}
 	require.Len(t, e.Details, len(details), "a form that is allowed and not tested here")
 	var got Detail
 	require.NoError(t, json.Unmarshal([]byte(detail(e)), &got))

@@ -27,6 +27,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/mint"
 	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/setup"
 	"github.com/rekey-dev/rekey/pkg/token"
@@ -230,8 +231,35 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		})
 		ok(keys.Deactivate(t.Context(), c, k))
 		ok(keys.Activate(t.Context(), c, k))
-		ok(keys.Regenerate(t.Context(), c, k, apikey.Expiry{}))
+		ok(keys.Regenerate(t.Context(), c, k, apikey.Expiry{}, false))
 		ok(keys.Revoke(t.Context(), c, k, "", ""))
+	})
+
+	during("RotationsFunction", func() {
+		rotate := &rotation.Service{Store: store, Keys: keys, Mint: coins, Terms: rotation.Defaults, Now: clock, Rand: rand.Reader}
+		k := issued(t, keys, c, account.Account.ID).View.Key.ID
+		_, _ = store.Idempotency(t.Context(), "rot", now)
+		with := c
+		with.Idempotency = repeatable("rot")
+		begun, err := rotate.Rotate(t.Context(), with, k, rotation.Start{Mode: rotation.Overlap, ExpiresAt: apikey.Expiry{Given: true, At: now.Add(48 * time.Hour)}})
+		require.NoError(t, err)
+		record, err := store.Idempotency(t.Context(), "rot", now)
+		require.NoError(t, err)
+		ok(keys.Repeat(t.Context(), c, *record))
+		fails(rotate.Rotate(t.Context(), c, k, rotation.Start{Mode: rotation.Overlap}))
+		fails(rotate.Rotate(t.Context(), narrow, k, rotation.Start{Mode: rotation.Overlap}))
+		_, _, err = rotate.List(t.Context(), c, listing.Where{Node: made.Node.ID}, "", rotation.Filter{}, "", 50)
+		require.NoError(t, err)
+		ok(rotate.Get(t.Context(), c, begun.View.Rotation.ID))
+		ok(rotate.Extend(t.Context(), c, begun.View.Rotation.ID, begun.View.Rotation.OverlapEndsAt.Add(time.Hour)))
+		lost(func() { ok(rotate.Cancel(t.Context(), c, begun.View.Rotation.ID, false)) })
+		begun, err = rotate.Rotate(t.Context(), c, k, rotation.Start{Mode: rotation.Overlap})
+		require.NoError(t, err)
+		ok(rotate.Complete(t.Context(), c, begun.View.Rotation.ID))
+		_, err = rotate.Rotate(t.Context(), c, begun.View.New.Key.ID, rotation.Start{Mode: rotation.Immediate})
+		require.NoError(t, err)
+		_, err = rotate.Rotate(t.Context(), c, begun.View.New.Key.ID, rotation.Start{Mode: rotation.Emergency})
+		require.NoError(t, err)
 	})
 
 	from := func(ip string) verify.Origin { return verify.Origin{Address: ip, IP: ip, RequestID: "r"} }
@@ -239,7 +267,7 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		return token.Mint(token.ServiceAccountKey, id.Body(shown.View.Key.ID), rand.Reader)
 	}
 	retired := shown.Secret
-	regenerated, err := keys.Regenerate(t.Context(), c, shown.View.Key.ID, apikey.Expiry{})
+	regenerated, err := keys.Regenerate(t.Context(), c, shown.View.Key.ID, apikey.Expiry{}, false)
 	require.NoError(t, err)
 	during("AuthorizerFunction", func() {
 		use := func(s token.Secret, ip string) {

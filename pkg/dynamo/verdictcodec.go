@@ -21,13 +21,15 @@ func verdictCredential(r *reader) (*verify.Credential, error) {
 		ID: r.string(attrPK), Place: r.place(), Name: r.string(attrName), MAC: r.bytes(attrMAC), Pepper: r.string(attrPepper),
 		Generation: r.int(attrGeneration), UsedGen: r.int(attrUsedGen), IssueEpoch: r.int(attrIssueEpoch), EventSeq: r.int(attrEventSeq),
 		Scopes: r.permissions(attrScopes), Off: r.bool(attrOff), ExpiresAt: r.time(attrExpiresAt), NoticeFrom: r.time(attrNoticeFrom),
-		LastUsedAt: r.time(attrLastUsedAt), Superseded: r.string(attrSuperseded) != "", Rotation: r.string(attrRotation) != "",
+		LastUsedAt: r.time(attrLastUsedAt), SupersededBy: r.string(attrSuperseded), Rotation: r.string(attrRotation) != "",
 	}
 	switch typ := r.string(attrType); typ {
 	case typeKey:
 		c.Kind = r.kind()
 		c.Names = verify.Names{Principal: r.string(attrAccount), Company: c.Place.Company, Role: id.Role(r.string(attrRoleHint))}
-		c.Revoked = !r.time(attrEndedAt).IsZero()
+		if c.Revoked = !r.time(attrEndedAt).IsZero(); c.Revoked && r.string(attrEndReason) == apikey.ReasonCompromise {
+			c.SupersededBy = "" // whoever may hold a leaked secret is not told what took over
+		}
 	case typeToken:
 		c.Kind = token.PersonalAccessToken
 		c.Names = verify.Names{Principal: r.string(attrEmployee), Company: c.Place.Company}

@@ -66,6 +66,8 @@ type Answer struct {
 	KeyID       string
 	ExpiresAt   time.Time // zero for never, and where the holder is told nothing
 	LockedUntil time.Time // zero when the account is not locked
+	// SupersededBy is the key that takes over; "" for none, and after a compromise.
+	SupersededBy string
 }
 
 var details = map[verify.Status]string{
@@ -95,6 +97,7 @@ func (s *Service) Status(ctx context.Context, secret token.Secret, o verify.Orig
 	if v.Current || v.Status == verify.StatusRetired {
 		a.KeyID = v.Credential.ID
 		a.LockedUntil = v.LockedUntil
+		a.SupersededBy = v.Credential.SupersededBy
 	}
 	if v.Current {
 		a.ExpiresAt = v.Credential.ExpiresAt

@@ -42,7 +42,15 @@ func ofKey(k apikey.Key) *verify.Credential {
 		MAC:   bytes.Clone(k.MAC), Pepper: k.PepperVersion, Generation: k.Generation, UsedGen: k.UsedGen,
 		IssueEpoch: k.IssueEpoch, EventSeq: k.EventSeq, Scopes: k.Scopes, Off: k.Off, Revoked: k.Ended != nil,
 		ExpiresAt: k.ExpiresAt, NoticeFrom: k.NoticeFrom, LastUsedAt: k.LastUsedAt,
-		Superseded: k.SupersededBy != "", Rotation: k.RotationID != ""}
+		SupersededBy: successor(k), Rotation: k.RotationID != ""}
+}
+
+// successor is the key that took over; whoever may hold a leaked secret is not told.
+func successor(k apikey.Key) string {
+	if k.Ended != nil && k.Ended.Reason == apikey.ReasonCompromise {
+		return ""
+	}
+	return string(k.SupersededBy)
 }
 
 func ofToken(t accesstoken.Token) *verify.Credential {

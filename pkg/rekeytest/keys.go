@@ -65,7 +65,7 @@ func (w *World) IssueWith(a id.ServiceAccount, in apikey.Issue) apikey.Shown {
 // Regenerate replaces a key's secret.
 func (w *World) Regenerate(k id.Key) apikey.Shown {
 	w.T.Helper()
-	out, err := w.Keys.Regenerate(w.Ctx, w.As(w.Owner), k, apikey.Expiry{})
+	out, err := w.Keys.Regenerate(w.Ctx, w.As(w.Owner), k, apikey.Expiry{}, false)
 	require.NoError(w.T, err)
 	w.Note(out.Secret)
 	return out

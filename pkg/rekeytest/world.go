@@ -23,6 +23,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/mint"
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/place"
+	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/setup"
 	"github.com/rekey-dev/rekey/pkg/token"
@@ -55,14 +56,15 @@ type World struct {
 	Peppers    *Ring
 	Derivation *Ring
 
-	Mint     *mint.Mint
-	Keys     *apikey.Service
-	Accounts *serviceaccount.Service
-	Tokens   *accesstoken.Service
-	Setup    *setup.Service
-	Verifier *verify.Verifier // one environment's
-	Status   *keystatus.Service
-	GaveUp   []string // writes that Verifier gave up
+	Mint      *mint.Mint
+	Keys      *apikey.Service
+	Accounts  *serviceaccount.Service
+	Rotations *rotation.Service
+	Tokens    *accesstoken.Service
+	Setup     *setup.Service
+	Verifier  *verify.Verifier // one environment's
+	Status    *keystatus.Service
+	GaveUp    []string // writes that Verifier gave up
 
 	MSP      msp.MSP
 	Root     place.Place
@@ -87,6 +89,7 @@ func Empty(t TB) *World {
 	w.Mint = &mint.Mint{Peppers: w.Peppers, Derivation: w.Derivation, Rand: w.Rand}
 	w.Keys = &apikey.Service{Store: w.Store, Mint: w.Mint, Fold: fold.Name, Now: w.Clock.Now, Rand: w.Rand}
 	w.Accounts = &serviceaccount.Service{Store: w.Store, Keys: w.Keys, Fold: fold.Name, Now: w.Clock.Now, Rand: w.Rand}
+	w.Rotations = &rotation.Service{Store: w.Store, Keys: w.Keys, Mint: w.Mint, Terms: rotation.Defaults, Now: w.Clock.Now, Rand: w.Rand}
 	w.Tokens = &accesstoken.Service{Store: w.Store, Now: w.Clock.Now, Rand: w.Rand}
 	w.Setup = &setup.Service{Store: w.Store, Code: code{}, Mint: w.Mint, Now: w.Clock.Now, Rand: w.Rand}
 	w.Verifier = w.Environment(w.Store)

@@ -19,6 +19,7 @@ var environments = map[string][]string{
 	"AuthorizerFunction":      {"IDENTITY_TABLE", "AUDIT_TABLE", "PEPPERS_SECRET", "HOLD"},
 	"DispatcherFunction":      {"BUS_NAME", "DEAD_LETTER_QUEUE_URL"},
 	"HealthFunction":          {},
+	"RotationsFunction":       {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "CURSOR_SECRET"},
 	"KeysFunction":            {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "CURSOR_SECRET"},
 	"KeyStatusFunction":       {"IDENTITY_TABLE", "AUDIT_TABLE", "PEPPERS_SECRET", "HOLD"},
 	"MeFunction":              {"IDENTITY_TABLE", "DIRECTORY_TABLE"},

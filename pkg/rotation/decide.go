@@ -54,7 +54,7 @@ func Decide(v View, now time.Time) Decision {
 		return Decision{Step: true, State: Seen, Reason: "first request on " + v.New.Key.Prefix() + " by " + stamp(v.New.Key.LastUsedAt)}
 	case mayExtend && !now.Before(extendAt) && now.Before(r.OverlapEndsAt) && now.Before(quietAt) && v.Old.Key.UsedGen == v.Old.Key.Generation:
 		return Decision{Step: true, State: r.State, Action: ExtendOld, Reason: "traffic was on " + v.Old.Key.Prefix() + " until " + stamp(v.Old.Key.LastUsedAt)}
-	case r.State == Quiet && idleSince.After(r.since(Quiet)):
+	case r.State == Quiet && !idleSince.Before(r.since(Quiet)):
 		return Decision{Step: true, State: Seen, Reason: "traffic came back to " + v.Old.Key.Prefix() + " at " + stamp(v.Old.Key.LastUsedAt)}
 	case r.State == Seen && !now.Before(quietAt):
 		return Decision{Step: true, State: Quiet, Reason: fmt.Sprintf("no request on %s since %s", v.Old.Key.Prefix(), stamp(idleSince))}

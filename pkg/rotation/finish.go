@@ -40,7 +40,7 @@ func (s *Service) Extend(ctx context.Context, c call.Call, r id.Rotation, until 
 		rot := v.Rotation
 		switch {
 		case rot.Extended:
-			return View{}, fault.New(fault.Conflict, "The overlap was extended before; it can be extended once.")
+			return View{}, s.refuse(ctx, c, fault.New(fault.Conflict, "The overlap was extended before; it can be extended once."))
 		case !until.After(rot.OverlapEndsAt):
 			return View{}, fault.InvalidField("/until", "is not after the present end, "+stamp(rot.OverlapEndsAt))
 		case until.After(rot.OverlapEndsAt.Add(MaxOverlap)):
@@ -70,7 +70,7 @@ func (s *Service) manage(ctx context.Context, c call.Call, r id.Rotation, act fu
 		}
 		now := s.Now()
 		if shown := Project(v, now).Rotation; shown.State.Final() {
-			return View{}, fault.New(fault.Ended, "The rotation is "+string(shown.State)+"; that is final.")
+			return View{}, s.refuse(ctx, c, fault.New(fault.Ended, "The rotation is "+string(shown.State)+"; that is final."))
 		}
 		return act(v, now)
 	})

@@ -10,8 +10,8 @@ import (
 	"github.com/rekey-dev/rekey/pkg/authz"
 	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/change"
-	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/idempotency"
 	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/mint"
 	"github.com/rekey-dev/rekey/pkg/permission"
@@ -28,11 +28,13 @@ type Store interface {
 	Account(ctx context.Context, a id.ServiceAccount) (serviceaccount.Account, error)
 	Deny(ctx context.Context, event audit.Event) error
 	Commit(ctx context.Context, s change.Set) error
+	Idempotency(ctx context.Context, scope string, now time.Time) (*idempotency.Record, error)
 }
 
 // Keys is what rotations need of the keys' use cases.
 type Keys interface {
 	Load(ctx context.Context, k id.Key) (apikey.View, error)
+	Views(ctx context.Context, ids []id.Key) ([]apikey.View, error)
 	Issuable(ctx context.Context, a serviceaccount.Account) error
 	Record(c call.Call, op id.Operation, now time.Time, what string, k apikey.Key) audit.Event
 }
@@ -59,6 +61,9 @@ type Policy struct {
 // DefaultPolicy holds where there is no policy.
 var DefaultPolicy = Policy{Terms: DefaultTerms, Notices: apikey.Notices, AllowSelf: true}
 
+// Defaults is the Terms of a deployment without policies.
+func Defaults(context.Context, serviceaccount.Account) (Policy, error) { return DefaultPolicy, nil }
+
 // Query selects rotations, newest first.
 type Query struct {
 	Place   string            // ID of a node or a company
@@ -72,6 +77,22 @@ type Query struct {
 type Page struct {
 	Rotations []Rotation
 	Next      string // position to go on from; "" at the end
+}
+
+// refuse returns a refusal that the state is the reason of, unless an equal call, which was first, is: that one's answer
+// then.
+func (s *Service) refuse(ctx context.Context, c call.Call, refusal error) error {
+	if c.Idempotency == nil {
+		return refusal
+	}
+	winner, err := s.Store.Idempotency(ctx, c.Idempotency.Scope, s.Now())
+	if err != nil {
+		return err
+	}
+	if winner == nil {
+		return refusal
+	}
+	return idempotency.Answer(*winner, c.Idempotency.Fingerprint)
 }
 
 func object(r Rotation) authz.Object {
@@ -149,14 +170,11 @@ func (s *Service) List(ctx context.Context, c call.Call, w listing.Where, accoun
 		if err != nil {
 			return nil, "", err
 		}
-		for _, r := range page.Rotations {
-			v, err := s.view(ctx, r)
-			if fault.Is(err, fault.NotFound) {
-				continue // its account was deleted
-			}
-			if err != nil {
-				return nil, "", err
-			}
+		views, err := s.views(ctx, page.Rotations)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, v := range views {
 			if v = Project(v, s.Now()); f.keeps(v.Rotation) {
 				out = append(out, v)
 			}
@@ -166,6 +184,34 @@ func (s *Service) List(ctx context.Context, c call.Call, w listing.Where, accoun
 			return out, page.Next, nil
 		}
 	}
+}
+
+// views reads the keys of rotations, in their order; a rotation of a deleted account is left out.
+func (s *Service) views(ctx context.Context, rotations []Rotation) ([]View, error) {
+	var ids []id.Key
+	for _, r := range rotations {
+		ids = append(ids, r.OldKey)
+		if r.NewKey != r.OldKey {
+			ids = append(ids, r.NewKey)
+		}
+	}
+	keys, err := s.Keys.Views(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[id.Key]apikey.View, len(keys))
+	for _, k := range keys {
+		byID[k.Key.ID] = k
+	}
+	var out []View
+	for _, r := range rotations {
+		old, hasOld := byID[r.OldKey]
+		next, hasNew := byID[r.NewKey]
+		if hasOld && hasNew {
+			out = append(out, View{Rotation: r, Old: old, New: next})
+		}
+	}
+	return out, nil
 }
 
 func (f Filter) keeps(r Rotation) bool {

@@ -94,7 +94,7 @@ func (s *Service) start(ctx context.Context, c call.Call, v apikey.View, in Star
 		return Shown{}, err
 	}
 	if !v.State.Live() {
-		return Shown{}, apikey.EndedFault(v)
+		return Shown{}, s.refuse(ctx, c, apikey.EndedFault(v))
 	}
 	if err := s.Keys.Issuable(ctx, v.Account); err != nil {
 		return Shown{}, err
@@ -105,8 +105,9 @@ func (s *Service) start(ctx context.Context, c call.Call, v apikey.View, in Star
 	}
 	if open != nil {
 		if !in.Force {
-			return Shown{}, &fault.Error{Kind: fault.RotationOpen, BlockedBy: []fault.Blocker{{Type: "rotation", Count: 1, IDs: []string{string(open.Rotation.ID)}}},
-				Detail: "A rotation of this key is open. Complete or cancel it first, or repeat with force: true, which ends it."}
+			return Shown{}, s.refuse(ctx, c, &fault.Error{Kind: fault.RotationOpen,
+				BlockedBy: []fault.Blocker{{Type: "rotation", Count: 1, IDs: []string{string(open.Rotation.ID)}}},
+				Detail:    "A rotation of this key is open. Complete or cancel it first, or repeat with force: true, which ends it."})
 		}
 		if err := s.close(ctx, c, *open, v.Key.ID); err != nil {
 			return Shown{}, err

@@ -24,7 +24,7 @@ func credentialOf(k apikey.Key) *verify.Credential {
 		Names: verify.Names{Principal: string(k.AccountID), Company: k.Place.Company, Role: k.RoleHint},
 		MAC:   k.MAC, Pepper: k.PepperVersion, Generation: k.Generation, UsedGen: k.UsedGen, IssueEpoch: k.IssueEpoch,
 		EventSeq: k.EventSeq, Scopes: k.Scopes, Off: k.Off, Revoked: k.Ended != nil, ExpiresAt: k.ExpiresAt,
-		NoticeFrom: k.NoticeFrom, LastUsedAt: k.LastUsedAt, Superseded: k.SupersededBy != "", Rotation: k.RotationID != ""}
+		NoticeFrom: k.NoticeFrom, LastUsedAt: k.LastUsedAt, SupersededBy: string(k.SupersededBy), Rotation: k.RotationID != ""}
 }
 
 func principalOf(a serviceaccount.Account) *verify.Principal {

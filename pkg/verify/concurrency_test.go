@@ -78,7 +78,7 @@ var endings = map[string]func(w *rekeytest.World, k apikey.Shown) error{
 		return err
 	},
 	"regenerate": func(w *rekeytest.World, k apikey.Shown) error {
-		_, err := w.Keys.Regenerate(w.Ctx, w.As(w.Owner), k.View.Key.ID, apikey.Expiry{})
+		_, err := w.Keys.Regenerate(w.Ctx, w.As(w.Owner), k.View.Key.ID, apikey.Expiry{}, false)
 		return err
 	},
 	"account": func(w *rekeytest.World, k apikey.Shown) error {

@@ -26,26 +26,26 @@ type Names struct {
 
 // Credential is a key or a personal access token as a verdict needs it.
 type Credential struct {
-	ID         string // key_… or pat_…
-	Kind       token.Kind
-	Names      Names
-	Place      place.Place
-	Name       string
-	MAC        []byte
-	Pepper     string
-	Generation int64
-	UsedGen    int64
-	IssueEpoch int64
-	EventSeq   int64
-	Scopes     permission.Set
-	Off        bool
-	Revoked    bool
-	Superseded bool // its successor is out
-	Rotation   bool // it is the old or the new key of a rotation
-	ExpiresAt  time.Time
-	NoticeFrom time.Time
-	LastUsedAt time.Time
-	Lock       lock.Counter // of a personal access token; a key's is its account's
+	ID           string // key_… or pat_…
+	Kind         token.Kind
+	Names        Names
+	Place        place.Place
+	Name         string
+	MAC          []byte
+	Pepper       string
+	Generation   int64
+	UsedGen      int64
+	IssueEpoch   int64
+	EventSeq     int64
+	Scopes       permission.Set
+	Off          bool
+	Revoked      bool
+	SupersededBy string // its successor, unless it ended by a compromise; "" for none
+	Rotation     bool   // it is the old or the new key of a rotation
+	ExpiresAt    time.Time
+	NoticeFrom   time.Time
+	LastUsedAt   time.Time
+	Lock         lock.Counter // of a personal access token; a key's is its account's
 }
 
 // Principal is an account or an employee as a verdict needs it.

@@ -125,17 +125,16 @@ func (r resource) registerActions() {
 		Summary:     "Replace a key's secret",
 		Description: "The ID stays, the secret before stops at once, the account is unlocked. The new secret is shown once, to a caller that holds every scope of the key.",
 		Access:      httpapi.Needs(permission.ServiceAccountsRotate), Denied: denied(audit.KeyRegenerated, "key"), Tagged: true, Match: true,
-		Errors: []fault.Kind{fault.NotGrantable, fault.Ended}},
+		Errors: []fault.Kind{fault.NotGrantable, fault.Ended, fault.RotationOpen}},
 		func(ctx context.Context, c call.Call, in *regenerateInput) (apikey.Shown, error) {
 			k, err := keyID(in.ID)
 			if err != nil {
 				return apikey.Shown{}, err
 			}
-			end := apikey.Expiry{}
-			if in.Body != nil {
-				end = Expiry(in.Body.ExpiresAt)
+			if in.Body == nil {
+				return r.service.Regenerate(ctx, c, k, apikey.Expiry{}, false)
 			}
-			return r.service.Regenerate(ctx, c, k, end)
+			return r.service.Regenerate(ctx, c, k, Expiry(in.Body.ExpiresAt), in.Body.Force)
 		},
 		func(s apikey.Shown) httpapi.Answer[replaced] {
 			return httpapi.Answer[replaced]{Body: replaced{Key: Of(s.View, r.now())}, ETag: tag(s.View.Key), Secret: s.Secret}

@@ -32,7 +32,7 @@ type Service interface {
 	Revoke(ctx context.Context, c call.Call, k id.Key, reason, note string) (apikey.View, error)
 	Deactivate(ctx context.Context, c call.Call, k id.Key) (apikey.View, error)
 	Activate(ctx context.Context, c call.Call, k id.Key) (apikey.View, error)
-	Regenerate(ctx context.Context, c call.Call, k id.Key, end apikey.Expiry) (apikey.Shown, error)
+	Regenerate(ctx context.Context, c call.Call, k id.Key, end apikey.Expiry, force bool) (apikey.Shown, error)
 }
 
 // Register adds the operations.

@@ -27,8 +27,8 @@ type Key struct {
 	Ended               httpapi.Nullable[Ended]       `json:"ended"`
 	Revocable           bool                          `json:"revocable"`
 	NotRevocableBecause *string                       `json:"not_revocable_because"`
-	RotationID          *string                       `json:"rotation_id"`
-	SupersededBy        *string                       `json:"superseded_by"`
+	RotationID          *string                       `json:"rotation_id" doc:"The last rotation that it took part in"`
+	SupersededBy        *string                       `json:"superseded_by" doc:"ID of the key that takes over, or took over"`
 	Locked              bool                          `json:"locked" doc:"Whether its account is locked"`
 	RetiredSeen         httpapi.Nullable[RetiredSeen] `json:"retired_seen" doc:"Who still sends a retired secret of it"`
 	Apps                []App                         `json:"apps" nullable:"false"`
@@ -92,7 +92,7 @@ func Of(v apikey.View, now time.Time) Key {
 		Generation: k.Generation, Scopes: []string{}, Status: string(v.State.Status), ExpiresAt: httpapi.Time(k.ExpiresAt),
 		LastUsedAt: httpapi.Time(k.LastUsedAt), Revocable: v.State.Live(), Locked: v.Account.Status == serviceaccount.Active && v.Account.Lock.Locked(now),
 		Apps: []App{}, CreatedBy: k.CreatedBy, CreatedByName: k.CreatedByName, CreatedAt: httpapi.TimeText(k.CreatedAt),
-		UpdatedAt: httpapi.TimeText(k.UpdatedAt)}
+		UpdatedAt: httpapi.TimeText(k.UpdatedAt), RotationID: httpapi.Text(k.RotationID), SupersededBy: httpapi.Text(k.SupersededBy)}
 	if k.Kind == token.KeypairToken {
 		out.Type = "keypair"
 	}

@@ -61,6 +61,7 @@ func Register(a *httpapi.API, s Service) {
 			if !a.LockedUntil.IsZero() {
 				out.LockedUntil = httpapi.TimeText(a.LockedUntil)
 			}
+			out.SupersededBy = a.SupersededBy
 			return httpapi.Answer[status]{Body: out}
 		})
 
