@@ -73,7 +73,7 @@ func (in Patch) apply(k Key, now time.Time) (Key, []string, error) {
 			return k, nil, err
 		}
 		k.ExpiresAt, k.NoticeFrom = in.ExpiresAt.At, NoticeOf(in.ExpiresAt.At)
-		k.DueAt = NextDue(k, Notices, now)
+		Plan(&k, Notices, now)
 		changed = append(changed, "expires_at")
 	}
 	if in.Scopes != nil {

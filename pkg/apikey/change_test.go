@@ -262,7 +262,7 @@ func TestPatch_ANameAndAnEndChangeAndNothingElseDoes_D6(t *testing.T) {
 	require.NoError(t, err)
 	want := before
 	want.Name, want.ExpiresAt, want.NoticeFrom, want.Version, want.EventSeq = name, end, end.Add(-apikey.Notice), 2, 2
-	want.DueAt = end.Add(-apikey.Notice)
+	want.DueAt, want.AnnouncedAt = end.Add(-apikey.Notice), w.Now()
 	require.Equal(t, want, w.Key(before.ID))
 	require.Equal(t, want, v.Key)
 	require.Equal(t, apikey.Active, v.State.Status)

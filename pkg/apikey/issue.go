@@ -86,7 +86,7 @@ func (s *Service) issue(ctx context.Context, c call.Call, account id.ServiceAcco
 		return Shown{}, err
 	}
 	k.MAC, k.PepperVersion = m.MAC, m.PepperVersion
-	k.DueAt = NextDue(k, Notices, now)
+	Plan(&k, Notices, now)
 	after := a
 	after.KeyCount++
 	shown := Shown{View: View{Key: k, Account: after, State: StateOf(k, a, nil, now)}, Secret: m.Secret}
@@ -169,7 +169,7 @@ func (s *Service) regenerate(ctx context.Context, c call.Call, v View, end Expir
 	k.Generation++
 	k.ExpiresAt = end.or(k.ExpiresAt)
 	k.NoticeFrom = NoticeOf(k.ExpiresAt)
-	k.DueAt = NextDue(k, Notices, now)
+	Plan(&k, Notices, now)
 	k.RoleHint, k.UpdatedAt = v.Account.RoleID, now
 	k.Version++
 	k.EventSeq++

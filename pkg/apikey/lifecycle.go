@@ -28,6 +28,17 @@ func NextDue(k Key, notices []time.Duration, now time.Time) time.Time {
 	return k.ExpiresAt
 }
 
+// Due is a key that the sweeper has to look at, and since when.
+type Due struct {
+	Key id.Key
+	At  time.Time
+}
+
+// Plan lets the notices of a key's end begin anew at now.
+func Plan(k *Key, notices []time.Duration, now time.Time) {
+	k.DueAt, k.AnnouncedAt = NextDue(*k, notices, now), now
+}
+
 // Load reads a key and all that its status depends on. A key of a deleted account is not there.
 func (s *Service) Load(ctx context.Context, k id.Key) (View, error) { return s.load(ctx, k) }
 

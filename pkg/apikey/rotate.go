@@ -109,7 +109,7 @@ func (s *Service) rotateAll(ctx context.Context, c call.Call, a serviceaccount.A
 		return Shown{}, err
 	}
 	k.MAC, k.PepperVersion = m.MAC, m.PepperVersion
-	k.DueAt = NextDue(k, Notices, now)
+	Plan(&k, Notices, now)
 	next := a
 	next.EventSeq++
 	next.UpdatedAt = now

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
 // Main is the main of every function: it builds the handler from the process's environment and serves requests with it. A
@@ -17,4 +18,12 @@ func Main[H any](newHandler func(ctx context.Context, lookup Lookup) (H, error))
 		os.Exit(1)
 	}
 	lambda.Start(h)
+}
+
+// RequestID is Lambda's ID of the invocation; "" outside Lambda.
+func RequestID(ctx context.Context) string {
+	if c, ok := lambdacontext.FromContext(ctx); ok {
+		return c.AwsRequestID
+	}
+	return ""
 }

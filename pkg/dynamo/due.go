@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/id"
 )
 
@@ -38,7 +39,7 @@ func setDue(e *expression, object string, at time.Time) {
 
 // Due returns keys of a shard (0 to DueShards-1) that are due at a moment, the longest due first: one query of the index,
 // half a read unit when there is nothing. The index lags behind the items by moments; whoever acts on a key reads it first.
-func (s *Store) Due(ctx context.Context, shard int, now time.Time, limit int) (keys []id.Key, err error) {
+func (s *Store) Due(ctx context.Context, shard int, now time.Time, limit int) (due []apikey.Due, err error) {
 	defer wrap(&err, "Store.Due(%d)", shard)
 	var e expression
 	cond := e.compare(attrDueShard, "=", stringValue(shardName(shard))) + " AND " + e.compare(attrDueAt, "<=", timeValue(now))
@@ -49,10 +50,21 @@ func (s *Store) Due(ctx context.Context, shard int, now time.Time, limit int) (k
 	}
 	for _, it := range out.Items {
 		r := reader{it: it}
-		keys = append(keys, id.Key(r.string(attrPK)))
+		due = append(due, apikey.Due{Key: id.Key(r.string(attrPK)), At: r.time(attrDueAt)})
 		if r.err != nil {
 			return nil, r.err
 		}
 	}
-	return keys, nil
+	return due, nil
+}
+
+// Reschedule moves the time at which a key is due, from what was read; the zero time is never. It records nothing, as nothing
+// of the key changes. It is lost when the time is another meanwhile: then somebody else has acted on the key.
+func (s *Store) Reschedule(ctx context.Context, k id.Key, from, to time.Time) (err error) {
+	defer wrap(&err, "Store.Reschedule(%s)", k)
+	a := action{table: s.tables.Identity, key: keyKey(k), reason: "the key is due at another time"}
+	a.expr.require(a.expr.exists(attrPK))
+	a.expr.require(a.expr.isTime(attrDueAt, from))
+	setDue(&a.expr, string(k), to)
+	return s.updateOnce(ctx, a)
 }

@@ -35,6 +35,7 @@ func encodeKey(k apikey.Key) item {
 		it.string(attrDueShard, dueShard(string(k.ID)))
 		it.time(attrDueAt, k.DueAt)
 	}
+	it.time(attrAnnouncedAt, k.AnnouncedAt)
 	it.string(attrCreatedBy, k.CreatedBy)
 	it.string(attrCreatedByName, k.CreatedByName)
 	it.time(attrCreatedAt, k.CreatedAt)
@@ -51,7 +52,7 @@ func decodeKey(it item) (apikey.Key, error) {
 		Name: r.string(attrName), Scopes: r.permissions(attrScopes), RoleHint: id.Role(r.string(attrRoleHint)),
 		Generation: r.int(attrGeneration), IssueEpoch: r.int(attrIssueEpoch), MAC: r.bytes(attrMAC), PepperVersion: r.string(attrPepper),
 		Off: r.bool(attrOff), Ended: r.ended(), ExpiresAt: r.time(attrExpiresAt), NoticeFrom: r.time(attrNoticeFrom),
-		RotationID: id.Rotation(r.string(attrRotation)), SupersededBy: id.Key(r.string(attrSuperseded)), DueAt: r.time(attrDueAt),
+		RotationID: id.Rotation(r.string(attrRotation)), SupersededBy: id.Key(r.string(attrSuperseded)), DueAt: r.time(attrDueAt), AnnouncedAt: r.time(attrAnnouncedAt),
 		LastUsedAt: r.time(attrLastUsedAt), UsedGen: r.int(attrUsedGen), RetiredSeenAt: r.time(attrRetiredSeenAt),
 		CreatedBy: r.string(attrCreatedBy), CreatedByName: r.string(attrCreatedByName), CreatedAt: r.time(attrCreatedAt),
 		UpdatedAt: r.time(attrUpdatedAt), Version: r.int(attrVersion), EventSeq: r.int(attrEventSeq),
@@ -82,6 +83,7 @@ func setKey(e *expression, old, k apikey.Key) {
 	e.setString(attrRotation, string(k.RotationID))
 	e.setString(attrSuperseded, string(k.SupersededBy))
 	setDue(e, string(k.ID), k.DueAt)
+	e.setTime(attrAnnouncedAt, k.AnnouncedAt)
 	e.setTime(attrUpdatedAt, k.UpdatedAt)
 	e.setInt(attrVersion, k.Version)
 	e.setInt(attrEventSeq, k.EventSeq)

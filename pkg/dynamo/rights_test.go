@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"log/slog"
 	"os"
 	"slices"
 	"sync"
@@ -30,6 +31,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/setup"
+	"github.com/rekey-dev/rekey/pkg/sweep"
 	"github.com/rekey-dev/rekey/pkg/token"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
@@ -65,6 +67,11 @@ func (w *watch) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput
 }
 
 func (w *watch) Query(ctx context.Context, in *dynamodb.QueryInput, o ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+	if in.IndexName != nil {
+		w.tables[*in.TableName+" "+*in.IndexName] = "Due"
+		w.note(*in.TableName+" "+*in.IndexName, "Query")
+		return w.API.Query(ctx, in, o...)
+	}
 	w.note(*in.TableName, "Query")
 	return w.API.Query(ctx, in, o...)
 }
@@ -260,6 +267,31 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		require.NoError(t, err)
 		_, err = rotate.Rotate(t.Context(), c, begun.View.New.Key.ID, rotation.Start{Mode: rotation.Emergency})
 		require.NoError(t, err)
+	})
+
+	during("SweeperFunction", func() {
+		rotate := &rotation.Service{Store: store, Keys: keys, Mint: coins, Terms: rotation.Defaults, Now: clock, Rand: rand.Reader}
+		s := &sweep.Sweeper{Store: store, Keys: keys, Rotations: rotate, Terms: rotation.Defaults, Shards: dynamo.DueShards, Now: clock, Rand: rand.Reader,
+			Log: slog.New(slog.DiscardHandler)}
+		before := w.used
+		w.used = map[string]map[string]bool{}
+		back := now
+		for _, mode := range []rotation.Mode{rotation.Overlap, rotation.Overlap} {
+			k, err := keys.Issue(t.Context(), c, account.Account.ID, apikey.Issue{Name: "k", ExpiresAt: apikey.Expiry{Given: true, At: now.Add(48 * time.Hour)}})
+			require.NoError(t, err)
+			begun, err := rotate.Rotate(t.Context(), c, k.View.Key.ID, rotation.Start{Mode: mode, Overlap: time.Hour})
+			require.NoError(t, err)
+			ok(keys.Revoke(t.Context(), c, begun.View.New.Key.ID, "", ""))
+		}
+		begun, err := rotate.Rotate(t.Context(), c, issued(t, keys, c, account.Account.ID).View.Key.ID, rotation.Start{Mode: rotation.Overlap, Overlap: time.Hour})
+		require.NoError(t, err)
+		require.NotEmpty(t, begun.View.Rotation.ID)
+		w.used = before
+		ok(s.Sweep(t.Context(), "run"))
+		now = now.Add(2 * time.Hour)
+		lost(func() { ok(s.Sweep(t.Context(), "run")) })
+		ok(s.Sweep(t.Context(), "run"))
+		now = back
 	})
 
 	from := func(ip string) verify.Origin { return verify.Origin{Address: ip, IP: ip, RequestID: "r"} }

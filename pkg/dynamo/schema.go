@@ -75,7 +75,7 @@ package dynamo
 //	24  an audit record by its ID                            Store.AuditEvent       GetItem
 //	25  keep the answer to a call that changed nothing       Store.Remember         TransactWriteItems
 //	26  an audit record as the stream delivers it            EventOfImage           (no call)
-//	27  what is due in a shard, by time                     Store.Due              Query of the index
+//	27  what is due in a shard, by time                     Store.Due, Reschedule  Query of the index; UpdateItem
 //	28  a rotation; those of a subtree or an account         Store.Rotation, Rotations
 //	29  how many digests each pepper has (a tool)            CountPepperUse         Scan, paced
 
@@ -174,6 +174,8 @@ const (
 	attrSuperseded = "superseded_by"
 	attrDueShard   = "due_shard"
 	attrDueAt      = "due_at"
+
+	attrAnnouncedAt = "announced_at"
 )
 
 // Attributes of rotations. Durations are in nanoseconds.

@@ -221,8 +221,8 @@ func (f *Flaky) AccountKeys(ctx context.Context, a id.ServiceAccount, after stri
 	return p.ids, p.next, err
 }
 
-func (f *Flaky) Due(ctx context.Context, shard int, now time.Time, limit int) ([]id.Key, error) {
-	return through(ctx, f, "Due", func(ctx context.Context) ([]id.Key, error) { return f.Under.Due(ctx, shard, now, limit) })
+func (f *Flaky) Due(ctx context.Context, shard int, now time.Time, limit int) ([]apikey.Due, error) {
+	return through(ctx, f, "Due", func(ctx context.Context) ([]apikey.Due, error) { return f.Under.Due(ctx, shard, now, limit) })
 }
 
 func (f *Flaky) Rotation(ctx context.Context, r id.Rotation) (rotation.Rotation, error) {
@@ -231,6 +231,11 @@ func (f *Flaky) Rotation(ctx context.Context, r id.Rotation) (rotation.Rotation,
 
 func (f *Flaky) Rotations(ctx context.Context, q rotation.Query) (rotation.Page, error) {
 	return through(ctx, f, "Rotations", func(ctx context.Context) (rotation.Page, error) { return f.Under.Rotations(ctx, q) })
+}
+
+func (f *Flaky) Reschedule(ctx context.Context, k id.Key, from, to time.Time) error {
+	_, err := through(ctx, f, "Reschedule", func(ctx context.Context) (struct{}, error) { return struct{}{}, f.Under.Reschedule(ctx, k, from, to) })
+	return err
 }
 
 func (f *Flaky) LiveKeys(ctx context.Context, a serviceaccount.Account, now time.Time) ([]apikey.Key, error) {

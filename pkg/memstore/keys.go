@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 )
@@ -77,7 +78,7 @@ func (s *Store) Keys(ctx context.Context, ids []id.Key) ([]apikey.Key, error) {
 }
 
 // Due returns keys of a shard that are due at a moment, the longest due first. Everything is in shard 0.
-func (s *Store) Due(ctx context.Context, shard int, now time.Time, limit int) ([]id.Key, error) {
+func (s *Store) Due(ctx context.Context, shard int, now time.Time, limit int) ([]apikey.Due, error) {
 	defer s.mu.Unlock()
 	if err := s.begin(ctx); err != nil {
 		return nil, err
@@ -94,11 +95,26 @@ func (s *Store) Due(ctx context.Context, shard int, now time.Time, limit int) ([
 	slices.SortFunc(due, func(a, b apikey.Key) int {
 		return cmp.Or(a.DueAt.Compare(b.DueAt), strings.Compare(string(a.ID), string(b.ID)))
 	})
-	var out []id.Key
+	var out []apikey.Due
 	for _, k := range due[:min(limit, len(due))] {
-		out = append(out, k.ID)
+		out = append(out, apikey.Due{Key: k.ID, At: k.DueAt})
 	}
 	return out, nil
+}
+
+// Reschedule moves the time at which a key is due.
+func (s *Store) Reschedule(ctx context.Context, k id.Key, from, to time.Time) error {
+	defer s.mu.Unlock()
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	found, ok := s.keys[k]
+	if !ok || !found.DueAt.Equal(from) {
+		return &change.Lost{Reason: "the key is due at another time"}
+	}
+	found.DueAt = to
+	s.keys[k] = found
+	return nil
 }
 
 // AccountKeys returns the IDs of an account's keys, newest first; next is "" at the end.

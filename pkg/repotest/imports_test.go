@@ -26,7 +26,7 @@ var layers = []struct {
 		why:      "A value can be used everywhere, so it drags nothing along."},
 	{name: "domain", imports: []string{"values", "domain"},
 		packages: []string{"accesstoken", "apikey", "audit", "authz", "call", "change", "company", "dispatch", "employee", "idempotency",
-			"keystatus", "listing", "mint", "msp", "node", "page", "precondition", "role", "rotation", "serviceaccount", "setup", "verify"},
+			"keystatus", "listing", "mint", "msp", "node", "page", "precondition", "role", "rotation", "serviceaccount", "setup", "sweep", "verify"},
 		why: "The rules can be read, tested and moved without AWS, HTTP or a table's layout."},
 	{name: "wire", packages: []string{"awsjson"},
 		why: "Two adapters send the same signed call; it knows neither."},

@@ -20,6 +20,7 @@ var environments = map[string][]string{
 	"DispatcherFunction":      {"BUS_NAME", "DEAD_LETTER_QUEUE_URL"},
 	"HealthFunction":          {},
 	"RotationsFunction":       {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "CURSOR_SECRET"},
+	"SweeperFunction":         {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "HOLD"},
 	"KeysFunction":            {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "CURSOR_SECRET"},
 	"KeyStatusFunction":       {"IDENTITY_TABLE", "AUDIT_TABLE", "PEPPERS_SECRET", "HOLD"},
 	"MeFunction":              {"IDENTITY_TABLE", "DIRECTORY_TABLE"},
@@ -159,7 +160,7 @@ func TestTemplate_FunctionsEndBeforeAPIGatewayStopsWaiting(t *testing.T) {
 	require.Less(t, tp.object(t, "Parameters", "AuthorizerTimeout")["MaxValue"], 10)
 	require.GreaterOrEqual(t, tp.object(t, "Parameters", "AuthorizerMemory")["Default"], 512)
 	for _, id := range tp.functions(t) {
-		if id != "AuthorizerFunction" && id != "DispatcherFunction" {
+		if id != "AuthorizerFunction" && id != "DispatcherFunction" && id != "SweeperFunction" {
 			require.NotContains(t, tp.properties(t, id), "Timeout", id)
 		}
 	}
@@ -188,6 +189,17 @@ func TestTemplate_ReservesConcurrencyOnlyWhereAParameterAsks(t *testing.T) {
 		require.Equal(t, 0, tp.object(t, "Parameters", name)["Default"], name)
 		require.Equal(t, []any{map[string]any{"Fn::Equals": []any{ref(name), "0"}}}, tp.object(t, "Conditions", "Has"+name)["Fn::Not"])
 	}
+}
+
+// A run ends before the next one begins, and what it did not do is still due: nothing is tried again, nothing comes late.
+func TestTemplate_TheSweeperRunsOnceAMinute_P3(t *testing.T) {
+	tp := loadTemplate(t)
+	p := tp.properties(t, "SweeperFunction")
+	require.Less(t, p["Timeout"], 60)
+	events := object(t, p, "Events")
+	require.Len(t, events, 1)
+	require.Equal(t, map[string]any{"Description": "Makes rekey do what falls due.", "Schedule": "rate(1 minute)",
+		"RetryPolicy": map[string]any{"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}}, object(t, events, "EveryMinute", "Properties"))
 }
 
 func TestTemplate_TheDispatcherReadsNewAuditEventsAndLosesNone(t *testing.T) {

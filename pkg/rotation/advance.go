@@ -24,24 +24,27 @@ var actions = map[State]string{Delivered: audit.RotationDelivered, Seen: audit.R
 // maxSteps is how many steps follow from each other at one moment: seen, quiet, retired.
 const maxSteps = 4
 
-// Advance takes every step of a rotation that is due, each in a transaction of its own, and returns the rotation as it is then
-// and when its old key is to be looked at again; zero for never. It may be called at any time, by several at once, and again
-// after a crash: a step that was taken is not taken again.
-func (s *Service) Advance(ctx context.Context, c call.Call, r id.Rotation) (View, time.Time, error) {
-	type outcome struct {
-		view View
-		due  time.Time
-	}
-	out, err := change.Retry(func() (outcome, error) {
+// Advanced is a rotation after the steps that were due.
+type Advanced struct {
+	View  View
+	Steps int       // how many were taken
+	Due   time.Time // when its old key is to be looked at again; zero for never
+}
+
+// Advance takes every step of a rotation that is due, each in a transaction of its own. It may be called at any time, by
+// several at once, and again after a crash: a step that was taken is not taken again.
+func (s *Service) Advance(ctx context.Context, c call.Call, r id.Rotation) (Advanced, error) {
+	steps := 0
+	return change.Retry(func() (Advanced, error) {
 		v, err := s.load(ctx, r)
 		if err != nil {
-			return outcome{}, err
+			return Advanced{}, err
 		}
 		for range maxSteps {
 			now := s.Now()
 			d := Decide(v, now)
 			if !d.Step {
-				return outcome{v, d.Due}, nil
+				return Advanced{v, steps, d.Due}, nil
 			}
 			if d.Action == ExtendOld {
 				until := v.Rotation.OverlapEndsAt.Add(v.Rotation.Terms.ExtendOnce)
@@ -53,12 +56,12 @@ func (s *Service) Advance(ctx context.Context, c call.Call, r id.Rotation) (View
 				v, err = s.move(ctx, c, v, d, actions[d.State], now)
 			}
 			if err != nil {
-				return outcome{}, err
+				return Advanced{}, err
 			}
+			steps++
 		}
-		return outcome{v, s.Now().Add(time.Minute)}, nil
+		return Advanced{v, steps, s.Now().Add(time.Minute)}, nil
 	})
-	return out.view, out.due, err
 }
 
 // Due is when a key is to be looked at next, for its own sake and, when it is the old key of an open rotation, for that one's.

@@ -117,7 +117,7 @@ func (s *Service) move(ctx context.Context, c call.Call, v View, d Decision, act
 		if v.Old.State.Live() {
 			edit(&v.Old, audit.KeyUpdated, func(k *apikey.Key) {
 				k.ExpiresAt, k.NoticeFrom, k.SupersededBy = next.FormerExpiresAt, next.FormerNoticeFrom, ""
-				k.DueAt = apikey.NextDue(*k, apikey.Notices, now)
+				apikey.Plan(k, apikey.Notices, now)
 			})
 		}
 		if v.New.State.Live() {
@@ -147,6 +147,7 @@ func (s *Service) extend(ctx context.Context, c call.Call, v View, until time.Ti
 	k.EventSeq++
 	moved := View{Rotation: next, Old: v.Old, New: v.New}
 	moved.Old.Key = k
+	k.AnnouncedAt = now
 	k.DueAt = earlier(Decide(moved, now).Due, apikey.NextDue(k, apikey.Notices, now))
 	account := serviceaccount.Update{Old: v.Old.Account, KeysChanged: true}
 	set := change.Set{Operation: op, At: now, Writes: []change.Write{Update{Old: stored, New: next}, apikey.Update{Old: v.Old.Key, New: k}, account},

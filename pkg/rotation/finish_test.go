@@ -42,7 +42,7 @@ func TestCancel_GivesTheOldKeyItsFormerEndBack_D6(t *testing.T) {
 	after := w.Key(old.View.Key.ID)
 	require.Equal(t, before.ExpiresAt, after.ExpiresAt)
 	require.Equal(t, before.NoticeFrom, after.NoticeFrom)
-	require.Equal(t, before.DueAt, after.DueAt)
+	require.Equal(t, before.DueAt, after.DueAt, "its notices are to come")
 	require.Empty(t, after.SupersededBy)
 	w.Refused(out.Secret, rekeytest.Home, verify.Unusable, verify.StatusRevoked)
 	w.Clock.Set(out.View.Rotation.OverlapEndsAt)
@@ -125,9 +125,9 @@ func TestAdvance_ProvesTheRotation_B3(t *testing.T) {
 	r := out.View.Rotation.ID
 	advance := func() rotation.View {
 		t.Helper()
-		v, _, err := w.Rotations.Advance(w.Ctx, rotation.System("run"), r)
+		a, err := w.Rotations.Advance(w.Ctx, rotation.System("run"), r)
 		require.NoError(t, err)
-		return v
+		return a.View
 	}
 	require.Equal(t, rotation.Issued, advance().Rotation.State)
 	w.Allowed(old.Secret, rekeytest.Home)
@@ -164,9 +164,9 @@ func TestAdvance_RetiresOnQuietAndExtendsOnceAsThePolicySays_B3(t *testing.T) {
 	quiet, first := overlap(t, w)
 	w.Allowed(first.Secret, rekeytest.Home)
 	w.Advance(25 * time.Hour)
-	v, _, err := w.Rotations.Advance(w.Ctx, rotation.System("run"), first.View.Rotation.ID)
+	a, err := w.Rotations.Advance(w.Ctx, rotation.System("run"), first.View.Rotation.ID)
 	require.NoError(t, err)
-	require.Equal(t, rotation.Retired, v.Rotation.State)
+	require.Equal(t, rotation.Retired, a.View.Rotation.State)
 	w.Refused(quiet.Secret, rekeytest.Home, verify.Unusable, verify.StatusRevoked)
 
 	busy := w.Issue(w.Account("Busy", w.Company).ID, "k")
@@ -174,14 +174,14 @@ func TestAdvance_RetiresOnQuietAndExtendsOnceAsThePolicySays_B3(t *testing.T) {
 	end := out.View.Rotation.OverlapEndsAt
 	w.Clock.Set(end.Add(-time.Hour))
 	w.Allowed(busy.Secret, rekeytest.Home)
-	_, due, err := w.Rotations.Advance(w.Ctx, rotation.System("run"), out.View.Rotation.ID)
+	a, err = w.Rotations.Advance(w.Ctx, rotation.System("run"), out.View.Rotation.ID)
 	require.NoError(t, err)
-	require.Equal(t, end.Add(-5*time.Minute), due)
-	w.Clock.Set(due)
-	v, due, err = w.Rotations.Advance(w.Ctx, rotation.System("run"), out.View.Rotation.ID)
+	require.Equal(t, end.Add(-5*time.Minute), a.Due)
+	w.Clock.Set(a.Due)
+	a, err = w.Rotations.Advance(w.Ctx, rotation.System("run"), out.View.Rotation.ID)
 	require.NoError(t, err)
-	require.True(t, v.Rotation.Extended)
-	require.Equal(t, end.Add(48*time.Hour), due)
+	require.True(t, a.View.Rotation.Extended)
+	require.Equal(t, end.Add(48*time.Hour), a.Due)
 	w.Clock.Set(end)
 	w.Allowed(busy.Secret, rekeytest.Home)
 	w.Clock.Set(end.Add(48 * time.Hour))
@@ -210,10 +210,10 @@ func TestAdvance_AKeyThatEndsByHandEndsTheRotation_B3(t *testing.T) {
 		old, out := overlap(t, w)
 		c.end(w, out)
 		for range 2 {
-			v, due, err := w.Rotations.Advance(w.Ctx, rotation.System("run"), out.View.Rotation.ID)
+			a, err := w.Rotations.Advance(w.Ctx, rotation.System("run"), out.View.Rotation.ID)
 			require.NoError(t, err, name)
-			require.Equal(t, c.want, v.Rotation.State, name)
-			require.True(t, due.IsZero(), name)
+			require.Equal(t, c.want, a.View.Rotation.State, name)
+			require.True(t, a.Due.IsZero(), name)
 		}
 		require.Equal(t, c.want, get(t, w, out.View.Rotation.ID).Rotation.State, name)
 		if name == "the new one" {

@@ -178,6 +178,7 @@ func (s *Service) begin(ctx context.Context, c call.Call, v apikey.View, in Star
 		}
 		r = r.reached(Issued, now, by, "the old key ends at "+stamp(r.OverlapEndsAt))
 		ended.ExpiresAt, ended.NoticeFrom, ended.SupersededBy = r.OverlapEndsAt, now, next.ID
+		ended.AnnouncedAt = now
 		ended.DueAt = earlier(Decide(View{Rotation: r, Old: apikey.View{Key: ended}, New: apikey.View{Key: next}}, now).Due, apikey.NextDue(ended, policy.Notices, now))
 		after.KeyCount++
 		set.Writes = []change.Write{apikey.Create{Key: next}, apikey.Update{Old: old, New: ended},
@@ -238,7 +239,7 @@ func (s *Service) successor(c call.Call, v apikey.View, in Start, policy Policy,
 		k.CreatedAt = now
 	}
 	k.ExpiresAt, k.NoticeFrom = end, noticeFrom(end, policy.Notices)
-	k.DueAt = apikey.NextDue(k, policy.Notices, now)
+	apikey.Plan(&k, policy.Notices, now)
 	return k
 }
 

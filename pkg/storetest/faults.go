@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"time"
+
 	"github.com/rekey-dev/rekey/pkg/accesstoken"
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/audit"
@@ -55,13 +57,14 @@ var faultTests = []test{
 				_, _, err := w.store.AccountKeys(w.ctx, a.ID, "", 10)
 				return err
 			},
-			"Due":       func() error { return just(w.store.Due(w.ctx, 0, w.now, 10)) },
-			"Rotation":  func() error { return just(w.store.Rotation(w.ctx, rot.ID)) },
-			"Rotations": func() error { return just(w.store.Rotations(w.ctx, rotation.Query{Place: w.root.ID(), Limit: 10})) },
-			"LiveKeys":  func() error { return just(w.store.LiveKeys(w.ctx, a, w.now)) },
-			"EpochEnds": func() error { return just(w.store.EpochEnds(w.ctx, a.ID)) },
-			"Sources":   func() error { return just(w.store.Sources(w.ctx, string(a.ID), 0, w.now, 10)) },
-			"Sightings": func() error { return just(w.store.Sightings(w.ctx, k.ID, 10)) },
+			"Due":        func() error { return just(w.store.Due(w.ctx, 0, w.now, 10)) },
+			"Rotation":   func() error { return just(w.store.Rotation(w.ctx, rot.ID)) },
+			"Rotations":  func() error { return just(w.store.Rotations(w.ctx, rotation.Query{Place: w.root.ID(), Limit: 10})) },
+			"Reschedule": func() error { return w.store.Reschedule(w.ctx, k.ID, time.Time{}, w.now) },
+			"LiveKeys":   func() error { return just(w.store.LiveKeys(w.ctx, a, w.now)) },
+			"EpochEnds":  func() error { return just(w.store.EpochEnds(w.ctx, a.ID)) },
+			"Sources":    func() error { return just(w.store.Sources(w.ctx, string(a.ID), 0, w.now, 10)) },
+			"Sightings":  func() error { return just(w.store.Sightings(w.ctx, k.ID, 10)) },
 			"List": func() error {
 				q := accountsAt(w.root)
 				q.Limit = 10

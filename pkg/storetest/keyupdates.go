@@ -32,6 +32,7 @@ var keyUpdateTests = []test{
 			n.Name, n.Scopes, n.Off, n.RoleHint = "Staging", permission.Of(permission.KeysRead), true, "role_00000000000000000009"
 			n.ExpiresAt, n.NoticeFrom, n.UpdatedAt = time.Time{}, time.Time{}, w.now.Add(time.Hour)
 			n.RotationID, n.SupersededBy, n.DueAt = newID[id.Rotation](), newID[id.Key](), w.now.Add(time.Minute)
+			n.AnnouncedAt = w.now
 		})
 		w.commit(s)
 		want := s.Writes[0].(apikey.Update).New
@@ -61,8 +62,9 @@ var keyUpdateTests = []test{
 				keys, err := w.store.Due(w.ctx, shard, w.now, limit)
 				w.NoError(err)
 				for _, k := range keys {
-					if k == first.ID || k == second.ID || k == later.ID {
-						out = append(out, k)
+					if k.Key == first.ID || k.Key == second.ID || k.Key == later.ID {
+						w.True(w.readKey(k.Key).DueAt.Equal(k.At))
+						out = append(out, k.Key)
 					}
 				}
 			}
@@ -71,6 +73,16 @@ var keyUpdateTests = []test{
 		w.ElementsMatch([]id.Key{first.ID, second.ID}, listed(1000))
 		due(first, time.Time{})
 		w.Equal([]id.Key{second.ID}, listed(1000))
+	}},
+	{"a key is rescheduled from the time at which it was due, and from no other", func(w *world) {
+		k := w.key(w.account("Recorder", w.co), "k")
+		w.NoError(w.store.Reschedule(w.ctx, k.ID, time.Time{}, w.now))
+		w.ErrorIs(w.store.Reschedule(w.ctx, k.ID, time.Time{}, w.now.Add(time.Hour)), change.ErrLost)
+		w.True(w.now.Equal(w.readKey(k.ID).DueAt))
+		w.NoError(w.store.Reschedule(w.ctx, k.ID, w.now, time.Time{}))
+		w.True(w.readKey(k.ID).DueAt.IsZero())
+		w.Equal(k.Version, w.readKey(k.ID).Version)
+		w.ErrorIs(w.store.Reschedule(w.ctx, newID[id.Key](), time.Time{}, w.now), change.ErrLost)
 	}},
 	{"the first use of a rotation's new key makes it due", func(w *world) {
 		k := w.key(w.account("Recorder", w.co), "new")

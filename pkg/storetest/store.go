@@ -63,7 +63,9 @@ type Store interface {
 	// EpochEnds returns the ends of an account's issue epochs, by epoch.
 	EpochEnds(ctx context.Context, a id.ServiceAccount) (map[int64]serviceaccount.Ended, error)
 	// Due returns keys of a shard (0 to 15) that are due at a moment, the longest due first. It may lag behind by moments.
-	Due(ctx context.Context, shard int, now time.Time, limit int) ([]id.Key, error)
+	Due(ctx context.Context, shard int, now time.Time, limit int) ([]apikey.Due, error)
+	// Reschedule moves the time at which a key is due, from what was read; it is lost when that is another meanwhile.
+	Reschedule(ctx context.Context, k id.Key, from, to time.Time) error
 	// Sources returns the sources with failures in the epoch's live window or lock at now, most failures first, at most
 	// limit.
 	Sources(ctx context.Context, owner string, epoch int64, now time.Time, limit int) ([]lock.Source, error)

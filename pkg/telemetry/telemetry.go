@@ -29,7 +29,7 @@ const GatherFor = time.Minute
 // Metric is what is measured.
 type Metric int
 
-// All count, but DispatchLag, which is in milliseconds.
+// All count, but DispatchLag and SweeperLag, which are in milliseconds.
 const (
 	VerdictAllow Metric = iota
 	VerdictF0           // malformed
@@ -46,6 +46,9 @@ const (
 	EventsDeadLettered
 	DispatchHeldUp // batches that have to be repeated
 	DispatchLag    // from a change to its event, of the slowest in a batch
+	SweeperLag     // for how long the key that waited longest had been due
+	SweeperActed   // keys for which something was done
+	SweeperPutOff  // keys that could not be dealt with
 	metrics
 )
 
@@ -70,6 +73,9 @@ var definitions = [metrics]struct {
 	EventsDeadLettered:  {"EventsDeadLettered", "Count", true},
 	DispatchHeldUp:      {"DispatchHeldUp", "Count", true},
 	DispatchLag:         {"DispatchLag", "Milliseconds", true},
+	SweeperLag:          {"SweeperLag", "Milliseconds", true},
+	SweeperActed:        {"SweeperActed", "Count", true},
+	SweeperPutOff:       {"SweeperPutOff", "Count", true},
 }
 
 // Recorder gathers and writes one function's metrics. It may be used by many goroutines.

@@ -99,7 +99,7 @@ type Use struct {
 
 // Arrives tells whether this is the first use of a rotation's new key: the sweeper is to look at it.
 func (u Use) Arrives() bool {
-	return u.Credential.Rotation && u.Credential.UsedGen == 0 && !u.SourceOnly
+	return u.Credential.Rotation && u.Credential.SupersededBy == "" && u.Credential.UsedGen == 0 && !u.SourceOnly
 }
 
 // Store is what a verdict reads and writes. Every read is strongly consistent. Every error is a fault of kind unavailable,

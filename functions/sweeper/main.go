@@ -1,0 +1,45 @@
+// Command sweeper does what falls due: it announces the ends of keys and takes the steps of rotations. A schedule invokes it
+// once a minute; what it is invoked with does not matter.
+//
+//	IDENTITY_TABLE   keys and their accounts, and the index of what is due
+//	DIRECTORY_TABLE  rotations
+//	AUDIT_TABLE      the records of what was done
+//	HOLD             true after a restore: nothing is done
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"time"
+
+	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/boot"
+	"github.com/rekey-dev/rekey/pkg/dynamo"
+	"github.com/rekey-dev/rekey/pkg/fold"
+	"github.com/rekey-dev/rekey/pkg/rotation"
+	"github.com/rekey-dev/rekey/pkg/sweep"
+	"github.com/rekey-dev/rekey/pkg/telemetry"
+)
+
+func main() { boot.Main(newHandler) }
+
+type handler = func(context.Context, json.RawMessage) (sweep.Run, error)
+
+func newHandler(ctx context.Context, lookup boot.Lookup) (handler, error) {
+	env := boot.Read(lookup)
+	store := env.Store(fold.Name, boot.Identity, boot.Directory, boot.Audit)
+	keys := &apikey.Service{Store: store, Fold: fold.Name, Now: time.Now, Rand: rand.Reader}
+	rotations := &rotation.Service{Store: store, Keys: keys, Terms: rotation.Defaults, Now: time.Now, Rand: rand.Reader}
+	s := &sweep.Sweeper{Store: store, Keys: keys, Rotations: rotations, Terms: rotation.Defaults, Shards: dynamo.DueShards,
+		Hold: env.Hold(), Now: time.Now, Rand: rand.Reader, Log: env.Logger()}
+	metrics := env.Metrics()
+	return func(ctx context.Context, _ json.RawMessage) (sweep.Run, error) {
+		r, err := s.Sweep(ctx, boot.RequestID(ctx))
+		metrics.Count(telemetry.SweeperLag, int(r.Lag.Milliseconds()))
+		metrics.Count(telemetry.SweeperActed, r.Acted)
+		metrics.Count(telemetry.SweeperPutOff, r.Failed)
+		metrics.Done()
+		return r, err
+	}, env.Ready(ctx)
+}

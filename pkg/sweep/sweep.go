@@ -1,0 +1,273 @@
+// Package sweep does what falls due, once a minute: it announces the ends of keys before they come and when they have come,
+// and takes the steps of rotations.
+//
+// It finds what is due from a sharded index and acts on one key after the other; what a key needs is decided from strong reads
+// of the key, its account and its rotation, and every act is one conditional transaction. So runs that overlap, and a run that
+// ends anywhere, do no harm: what was done is not done again, and what was not is still due. A key ends by itself, when it is
+// read; nothing here makes it end. One key that cannot be dealt with is put off and does not hold up the others.
+package sweep
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/call"
+	"github.com/rekey-dev/rekey/pkg/change"
+	"github.com/rekey-dev/rekey/pkg/fault"
+	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/period"
+	"github.com/rekey-dev/rekey/pkg/rotation"
+	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+)
+
+// Store is what the sweeper reads and writes by itself.
+type Store interface {
+	// Due returns keys of a shard that are due at a moment, the longest due first. It may lag behind by moments.
+	Due(ctx context.Context, shard int, now time.Time, limit int) ([]apikey.Due, error)
+	// Reschedule moves the time at which a key is due; it is lost when that is another meanwhile.
+	Reschedule(ctx context.Context, k id.Key, from, to time.Time) error
+	// Key returns a key, also one of a deleted account.
+	Key(ctx context.Context, k id.Key) (apikey.Key, error)
+	Commit(ctx context.Context, s change.Set) error
+}
+
+// Keys is what the sweeper needs of the keys' use cases.
+type Keys interface {
+	Load(ctx context.Context, k id.Key) (apikey.View, error)
+	Record(c call.Call, op id.Operation, now time.Time, what string, k apikey.Key) audit.Event
+}
+
+// Rotations takes the steps of rotations.
+type Rotations interface {
+	Advance(ctx context.Context, c call.Call, r id.Rotation) (rotation.Advanced, error)
+}
+
+// Sweeper does what falls due. Its fields are set once.
+type Sweeper struct {
+	Store     Store
+	Keys      Keys
+	Rotations Rotations
+	Terms     func(ctx context.Context, a serviceaccount.Account) (rotation.Policy, error)
+	Shards    int
+	Hold      bool // after a restore: nothing is done
+	Now       func() time.Time
+	Rand      io.Reader
+	Log       *slog.Logger
+}
+
+// Bounds of a run.
+const (
+	batch     = 100             // keys that one query asks for
+	workers   = 8               // shards that are worked on at once
+	putOff    = 5 * time.Minute // when a key that failed is tried again
+	reserve   = 5 * time.Second // what is left of a run's time when it takes on nothing more
+	announced = 24 * time.Hour  // an old key that was quiet for so long is not announced again
+)
+
+// Run is what one run did.
+type Run struct {
+	Looked int           // keys that were due
+	Acted  int           // of these, those for which something was done
+	Failed int           // and those that were put off
+	Lag    time.Duration // how long the one that waited longest had been due
+	More   bool          // the time was up before everything was done
+	Held   bool
+}
+
+// Sweep does what is due in every shard, until there is no more or the context's time is nearly up. An error is one of the
+// store's that kept it from looking; what is due then stays due.
+func (s *Sweeper) Sweep(ctx context.Context, request string) (Run, error) {
+	if s.Hold {
+		return Run{Held: true}, nil
+	}
+	var mu sync.Mutex
+	var total Run
+	var failures []error
+	shards := make(chan int)
+	var wg sync.WaitGroup
+	for range min(workers, s.Shards) {
+		wg.Go(func() {
+			for shard := range shards {
+				r, err := s.shard(ctx, rotation.System(request), shard)
+				mu.Lock()
+				total.Looked += r.Looked
+				total.Acted += r.Acted
+				total.Failed += r.Failed
+				total.Lag = max(total.Lag, r.Lag)
+				total.More = total.More || r.More
+				failures = append(failures, err)
+				mu.Unlock()
+			}
+		})
+	}
+	for shard := range s.Shards {
+		shards <- shard
+	}
+	close(shards)
+	wg.Wait()
+	return total, errors.Join(failures...)
+}
+
+func (s *Sweeper) shard(ctx context.Context, c call.Call, shard int) (Run, error) {
+	var r Run
+	seen := make(map[id.Key]bool)
+	for {
+		keys, err := s.Store.Due(ctx, shard, s.Now(), batch)
+		if err != nil {
+			return r, err
+		}
+		fresh := false
+		for _, d := range keys {
+			if seen[d.Key] {
+				continue // the index lags behind, or the key could not even be put off
+			}
+			if deadline, ok := ctx.Deadline(); ok && deadline.Sub(s.Now()) < reserve {
+				r.More = true
+				return r, nil
+			}
+			seen[d.Key], fresh = true, true
+			s.one(ctx, c, d, &r)
+		}
+		if !fresh {
+			return r, nil
+		}
+	}
+}
+
+// one deals with one key and counts what came of it.
+func (s *Sweeper) one(ctx context.Context, c call.Call, d apikey.Due, r *Run) {
+	r.Looked++
+	r.Lag = max(r.Lag, s.Now().Sub(d.At))
+	acted, err := s.key(ctx, c, d.Key)
+	switch {
+	case err == nil:
+		if acted {
+			r.Acted++
+		}
+	case errors.Is(err, change.ErrLost): // somebody else acted on it; what is left is still due
+	default:
+		r.Failed++
+		s.Log.Error("a key was put off", "key_id", string(d.Key), "error", err)
+		if err := s.Store.Reschedule(ctx, d.Key, d.At, s.Now().Add(putOff)); err != nil && !errors.Is(err, change.ErrLost) {
+			s.Log.Error("a key could not be put off", "key_id", string(d.Key), "error", err)
+		}
+	}
+}
+
+// key does what a key needs, and tells whether that was anything.
+func (s *Sweeper) key(ctx context.Context, c call.Call, k id.Key) (acted bool, err error) {
+	v, err := s.Keys.Load(ctx, k)
+	if fault.Is(err, fault.NotFound) { // its account was deleted
+		gone, err := s.Store.Key(ctx, k)
+		if err != nil {
+			return false, err
+		}
+		return false, s.Store.Reschedule(ctx, k, gone.DueAt, time.Time{})
+	}
+	if err != nil {
+		return false, err
+	}
+	due := v.Key.DueAt
+	if due.IsZero() || due.After(s.Now()) {
+		return false, nil // the index lags behind
+	}
+	policy, err := s.Terms(ctx, v.Account)
+	if err != nil {
+		return false, err
+	}
+	var rotationDue time.Time
+	if v.Key.RotationID != "" {
+		if rotationDue, acted, err = s.rotation(ctx, c, v.Key, policy); err != nil {
+			return acted, err
+		}
+		if v, err = s.Keys.Load(ctx, k); err != nil {
+			return acted, err
+		}
+	}
+	now := s.Now()
+	next := v.Key
+	next.DueAt = rotation.Due(v.Key, rotationDue, policy.Notices, now)
+	switch notice := passed(v.Key, policy.Notices, now); {
+	case v.State.Status == apikey.Expired && !v.Key.DueAt.IsZero():
+		next.DueAt = time.Time{}
+		return true, s.announce(ctx, c, v, next, audit.KeyExpired, -1, now, nil)
+	case !v.State.Live():
+		return acted, s.Store.Reschedule(ctx, k, v.Key.DueAt, time.Time{})
+	case notice > 0 && !forgotten(v.Key, now):
+		return true, s.announce(ctx, c, v, next, audit.KeyExpiring, 0, now, map[string]any{"notice": period.Format(notice)})
+	}
+	if next.DueAt.Equal(v.Key.DueAt) {
+		return acted, nil // a step moved it
+	}
+	return acted, s.Store.Reschedule(ctx, k, v.Key.DueAt, next.DueAt)
+}
+
+// rotation takes the steps of a key's rotation. It returns when the key is to be looked at again for the rotation's sake. When
+// the key is the new one, the old one's time is moved first: as long as the new one is due, a crash in between is made good.
+func (s *Sweeper) rotation(ctx context.Context, c call.Call, k apikey.Key, policy rotation.Policy) (time.Time, bool, error) {
+	a, err := s.Rotations.Advance(ctx, c, k.RotationID)
+	if err != nil {
+		return time.Time{}, false, err
+	}
+	v, acted := a.View, a.Steps > 0
+	if k.ID == v.Rotation.OldKey {
+		return a.Due, acted, nil
+	}
+	old := v.Old.Key
+	if v.Old.State.Live() && !v.Rotation.State.Final() {
+		at := rotation.Due(old, a.Due, policy.Notices, s.Now())
+		if err := s.Store.Reschedule(ctx, old.ID, old.DueAt, at); err != nil && !errors.Is(err, change.ErrLost) {
+			return time.Time{}, acted, err
+		}
+	}
+	return time.Time{}, acted, nil
+}
+
+// passed returns the shortest notice whose time has come and was not announced; 0 for none.
+func passed(k apikey.Key, notices []time.Duration, now time.Time) time.Duration {
+	var out time.Duration
+	if k.ExpiresAt.IsZero() {
+		return 0
+	}
+	for _, n := range notices {
+		if at := k.ExpiresAt.Add(-n); at.After(k.AnnouncedAt) && !at.After(now) {
+			out = n
+		}
+	}
+	return out
+}
+
+// forgotten tells whether nobody is to be told of a key's end: it has a successor and is not in use any more.
+func forgotten(k apikey.Key, now time.Time) bool {
+	return k.SupersededBy != "" && (k.UsedGen != k.Generation || k.LastUsedAt.Before(now.Add(-announced)))
+}
+
+// announce records that a key's end nears, or has come. Once: the record and the time at which the key is due next are one
+// transaction.
+func (s *Sweeper) announce(ctx context.Context, c call.Call, v apikey.View, next apikey.Key, what string, count int, now time.Time, details map[string]any) error {
+	op := id.New[id.Operation](s.Rand)
+	next.EventSeq++
+	next.AnnouncedAt = now
+	e := s.Keys.Record(c, op, now, what, next)
+	if what == audit.KeyExpiring {
+		e.Action = audit.KeyExpiring
+	}
+	e.Details["expires_at"] = next.ExpiresAt.UTC().Format(time.RFC3339)
+	if next.UsedGen == next.Generation && !next.LastUsedAt.IsZero() {
+		e.Details["last_used_at"] = next.LastUsedAt.UTC().Format(time.RFC3339)
+	}
+	for name, value := range details {
+		e.Details[name] = value
+	}
+	writes := []change.Write{apikey.Update{Old: v.Key, New: next}}
+	if count != 0 {
+		writes = append(writes, serviceaccount.Update{Old: v.Account, KeysChanged: true, KeyCount: count})
+	}
+	return s.Store.Commit(ctx, change.Set{Operation: op, At: now, Events: []audit.Event{e}, Writes: writes})
+}
