@@ -90,6 +90,14 @@ func CheckEmail(s string) string {
 	return invisible(s, false)
 }
 
+// CheckLine says what is wrong with one line of text, of any length.
+func CheckLine(s string) string {
+	if !utf8.ValidString(s) {
+		return "is not valid UTF-8"
+	}
+	return invisible(s, false)
+}
+
 func invisible(s string, lines bool) string {
 	for i, r := range s {
 		if lines && (r == '\n' || r == '\t' || r == '\r') {
