@@ -25,8 +25,9 @@ var layers = []struct {
 		packages: []string{"fault", "fold", "id", "lock", "name", "period", "permission", "place", "telemetry", "token"},
 		why:      "A value can be used everywhere, so it drags nothing along."},
 	{name: "domain", imports: []string{"values", "domain"},
-		packages: []string{"accesstoken", "apikey", "audit", "authz", "call", "change", "company", "dispatch", "employee", "idempotency",
-			"keystatus", "listing", "mint", "msp", "node", "page", "precondition", "role", "rotation", "serviceaccount", "setup", "sweep", "verify"},
+		packages: []string{"accesstoken", "apikey", "audit", "authz", "calendar", "call", "change", "company", "dispatch", "employee",
+			"idempotency", "keystatus", "listing", "mint", "msp", "node", "page", "precondition", "role", "rotation", "serviceaccount",
+			"setup", "sweep", "verify"},
 		why: "The rules can be read, tested and moved without AWS, HTTP or a table's layout."},
 	{name: "wire", packages: []string{"awsjson"},
 		why: "Two adapters send the same signed call; it knows neither."},
@@ -74,6 +75,8 @@ var exclusive = []struct {
 	{"os", []string{"pkg/boot", "pkg/httpapi/httpapitest", "functions/..."}, "The environment is read once, at the start, in one place."},
 	{"github.com/stretchr/testify", []string{"pkg/storetest", "pkg/rekeytest", "pkg/httpapi/httpapitest"}, "It is for tests."},
 	{"github.com/google/go-cmp", []string{"pkg/storetest"}, "It is for tests."},
+	{"github.com/teambition/rrule-go", nil, "pkg/calendar is tested against it."},
+	{"time/tzdata", []string{"functions/..."}, "A main decides whether its binary has room for the zones."},
 }
 
 // unlinked names what must not get into a binary by any way.
@@ -87,6 +90,8 @@ var unlinked = []struct {
 	{"functions/authorizer", "github.com/danielgtaylor/huma", "size and start: plain event in, policy out"},
 	{"functions/authorizer", "golang.org/x/text", "size: names are folded by those who write them"},
 	{"functions/authorizer", module + "pkg/httpapi", "size and start"},
+	{"functions/authorizer", "time/tzdata", "size: its rules are in seconds"},
+	{"functions/authorizer", "github.com/teambition/rrule-go", "size and start"},
 	{"functions/", "github.com/aws/aws-sdk-go-v2/config", "size and start"},
 	{"functions/", "github.com/stretchr/testify", "tests' own"},
 	{"functions/", module + "pkg/memstore", "a store that forgets must not be deployed"},
