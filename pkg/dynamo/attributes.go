@@ -19,10 +19,15 @@ import (
 // item is an item as the client knows it.
 type item map[string]types.AttributeValue
 
+//go:noinline
 func stringValue(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+
+//go:noinline
 func intValue(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
+
+//go:noinline
 func timeValue(t time.Time) types.AttributeValue { return intValue(t.UnixMilli()) }
 func bytesValue(b []byte) types.AttributeValue   { return &types.AttributeValueMemberB{Value: b} }
 func boolValue(b bool) types.AttributeValue      { return &types.AttributeValueMemberBOOL{Value: b} }
@@ -46,18 +51,21 @@ func newItem(k key, typ string) item {
 
 // The setters leave out what is zero; it reads as zero again.
 
+//go:noinline
 func (it item) string(attr, s string) {
 	if s != "" {
 		it[attr] = stringValue(s)
 	}
 }
 
+//go:noinline
 func (it item) int(attr string, n int64) {
 	if n != 0 {
 		it[attr] = intValue(n)
 	}
 }
 
+//go:noinline
 func (it item) time(attr string, t time.Time) {
 	if !t.IsZero() {
 		it[attr] = timeValue(t)
@@ -130,6 +138,7 @@ func (r *reader) text(attr, typ string) string {
 	return ""
 }
 
+//go:noinline
 func (r *reader) string(attr string) string { return r.text(attr, "S") }
 
 func (r *reader) int(attr string) int64 {
@@ -144,6 +153,7 @@ func (r *reader) int(attr string) int64 {
 	return n
 }
 
+//go:noinline
 func (r *reader) time(attr string) time.Time { return timeOf(r.int(attr)) }
 
 // timeOf is the inverse of timeValue; an attribute that is not there is no time.
