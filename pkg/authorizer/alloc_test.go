@@ -16,6 +16,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/token"
+	"github.com/rekey-dev/rekey/pkg/usage"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
@@ -36,6 +37,7 @@ func (*still) Announce(context.Context, string, lock.Counter, audit.Event) error
 	panic("not asked for")
 }
 func (*still) Use(context.Context, verify.Use) error   { panic("not asked for") }
+func (*still) Tally(context.Context, usage.Row) error  { return nil } // once: the first request of the hour
 func (*still) Deny(context.Context, audit.Event) error { panic("not asked for") }
 func (*still) Sighting(context.Context, string, string) (apikey.Sighting, error) {
 	panic("not asked for")

@@ -106,13 +106,16 @@ func (a *Authorizer) decide(ctx context.Context, e *event, o verify.Origin, r *R
 		return e.unauthorized()
 	}
 	caller := v.Caller(a.Now())
-	refusal, err := a.permit(ctx, e, caller, v, o)
+	refusal, err := a.permit(ctx, e, r.Route, caller, o)
 	if err != nil {
 		return nil, err
 	}
+	if refusal != nil {
+		v.Class = verify.Forbidden
+	}
 	a.Verifier.Used(ctx, v, presented.Secret, o)
 	if refusal != nil {
-		r.Class, r.Code = verify.Forbidden, refusal.Kind
+		r.Class, r.Code = v.Class, refusal.Kind
 		r.Lacks = refusal.MissingScope + refusal.MissingPermission
 		return e.deny(caller.ID, refusal)
 	}
@@ -121,13 +124,13 @@ func (a *Authorizer) decide(ctx context.Context, e *event, o verify.Origin, r *R
 
 // permit returns the refusal of a caller who may not pass, and nil of one who may. The refusal of key management is on
 // record before it is returned.
-func (a *Authorizer) permit(ctx context.Context, e *event, caller authz.Caller, v verify.Verdict, o verify.Origin) (*fault.Error, error) {
+func (a *Authorizer) permit(ctx context.Context, e *event, asked string, caller authz.Caller, o verify.Origin) (*fault.Error, error) {
 	if !e.own() {
 		return fault.New(fault.APINotRegistered, "This API is not registered with rekey: no key opens it. Register it first."), nil
 	}
-	route, ok := a.Routes[e.route()]
+	route, ok := a.Routes[asked]
 	if !ok {
-		return nil, errors.New("authorizer: no such route: " + e.route())
+		return nil, errors.New("authorizer: no such route: " + asked)
 	}
 	if route.Permission == "" {
 		return nil, nil
@@ -141,7 +144,7 @@ func (a *Authorizer) permit(ctx context.Context, e *event, caller authz.Caller, 
 		return nil, err
 	}
 	if route.Denied != nil {
-		if err := a.Verifier.Denied(ctx, denied(route.Denied, e, caller, o, a.Now()), e.route()); err != nil {
+		if err := a.Verifier.Denied(ctx, denied(route.Denied, e, caller, o, a.Now()), asked); err != nil {
 			return nil, err
 		}
 	}

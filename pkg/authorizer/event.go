@@ -8,6 +8,7 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/token"
+	"github.com/rekey-dev/rekey/pkg/usage"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
@@ -113,7 +114,33 @@ func (e *event) origin() verify.Origin {
 	if ip == "" {
 		ip, agent = e.Context.HTTP.SourceIP, e.Context.HTTP.UserAgent
 	}
-	return verify.Origin{Address: lock.Address(ip), IP: ip, UserAgent: UserAgent(agent), RequestID: e.Context.RequestID}
+	o := verify.Origin{Address: lock.Address(ip), IP: ip, UserAgent: UserAgent(agent), RequestID: e.Context.RequestID, API: e.api(),
+		Method: e.Method, Route: e.Resource}
+	if e.isHTTP2() {
+		var ok bool
+		if o.Method, o.Route, ok = strings.Cut(e.RouteKey, " "); !ok { // $default
+			o.Method, o.Route = "ANY", e.RouteKey
+		}
+	}
+	o.Route = o.Route[:min(len(o.Route), maxRoute)]
+	return o
+}
+
+// maxRoute is the most bytes of a route's template that are kept.
+const maxRoute = 200
+
+// api is usage.Own, or the ID of another API: the part of the ARN that comes behind the account's ID.
+// Source: API Gateway Developer Guide, "Control access for invoking an API", on the ARN's format.
+func (e *event) api() string {
+	if e.own() {
+		return usage.Own
+	}
+	rest, api := e.arn(), ""
+	for range 6 {
+		api, rest, _ = strings.Cut(rest, ":")
+	}
+	api, _, _ = strings.Cut(api, "/")
+	return api
 }
 
 // maxUserAgent is the most bytes of a user agent that are kept.
@@ -139,7 +166,7 @@ func UserAgent(s string) string {
 		s = token.Redact(s)
 	}
 	if len(s) > maxUserAgent {
-		s = s[:maxUserAgent]
+		s = strings.Clone(s[:maxUserAgent]) // the rest is not kept with it
 	}
 	return s
 }

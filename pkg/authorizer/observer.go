@@ -62,6 +62,8 @@ func (b Observer) Failed(what string, err error) {
 		b.Metrics.Count(telemetry.SightingWriteFailed, 1)
 	case verify.Announcement:
 		b.Metrics.Count(telemetry.AnnouncementFailed, 1)
+	case verify.Usage:
+		b.Metrics.Count(telemetry.UsageWriteFailed, 1)
 	}
 	b.Log.Warn("a write was given up", "what", what, "error", err)
 }

@@ -3,6 +3,7 @@ package dynamo_test
 import (
 	"math"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+	"github.com/rekey-dev/rekey/pkg/usage"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
@@ -205,4 +207,30 @@ func TestRevokeAndRotateAll_OfAThousandKeysIsOneTransactionEach_S4(t *testing.T)
 	s, err := w.Snapshot(t.Context(), string(k.ID), w.names())
 	require.NoError(t, err)
 	require.False(t, s.Principal.Active)
+}
+
+// A row of usage is under 1 KiB, one write unit; where another environment was later the failed condition (a unit at AWS, none
+// in dynoxide's answer) and a second update.
+func TestTally_IsOneUnitARow_B4(t *testing.T) {
+	t.Parallel()
+	w := metered(t)
+	longest := usage.Row{Key: w.key.ID, Hour: usage.HourOf(now), Source: "2001:db8:1234:5678::/64", UserAgent: strings.Repeat("a", 200), API: "a1b2c3d4e5",
+		Method: "OPTIONS", Route: "/" + strings.Repeat("r", 199), Verdict: usage.Suspended, Count: 1e9, FirstAt: now, LastAt: now.Add(time.Hour)}
+	for range 2 {
+		w.meter.take()
+		require.NoError(t, w.Tally(t.Context(), longest))
+		b := w.meter.take()
+		require.Equal(t, []string{"UpdateItem"}, b.calls)
+		require.Equal(t, 1.0, b.writes)
+	}
+	late := longest
+	late.LastAt = now
+	require.NoError(t, w.Tally(t.Context(), late))
+	require.Equal(t, []string{"UpdateItem", "UpdateItem"}, w.meter.take().calls)
+	rows, _, err := w.Usage(t.Context(), w.key.ID, longest.Hour, now.Add(time.Hour), "", 10)
+	require.NoError(t, err)
+	require.EqualValues(t, 3e9, rows[0].Count)
+	b := w.meter.take()
+	require.Equal(t, []string{"Query"}, b.calls)
+	require.Equal(t, 1.0, b.reads)
 }

@@ -49,6 +49,11 @@ func (e *expression) set(attr string, v types.AttributeValue) {
 	e.sets = append(e.sets, e.name(attr)+" = "+e.value(v))
 }
 
+// setOnce sets what is not there yet.
+func (e *expression) setOnce(attr string, v types.AttributeValue) {
+	e.sets = append(e.sets, e.name(attr)+" = if_not_exists("+e.name(attr)+", "+e.value(v)+")")
+}
+
 // The setters remove what is zero; it reads as zero again.
 
 func (e *expression) setString(attr, s string) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/listing"
+	"github.com/rekey-dev/rekey/pkg/usage"
 )
 
 // key is a primary key.
@@ -38,6 +39,13 @@ func emailKey(folded string) key           { return key{"email#" + folded, "emai
 func retiredKey(cred string, m []byte) key { return key{cred, "retired#" + hex.EncodeToString(m)} }
 func sightingKey(cred, address string) key { return key{cred, prefixSeen + address} }
 func sourceKey(owner, address string) key  { return key{owner, prefixSource + address} }
+
+func usagePK(k id.Key) string { return "usage#" + string(k) }
+
+// usageKey sorts a key's rows by their hour. Of the parts only the route, which is the last, may have a "#".
+func usageKey(r usage.Row) key {
+	return key{usagePK(r.Key), strings.Join([]string{timeText(r.Hour), string(r.Verdict), r.Source, r.API, r.Method, r.Route}, "#")}
+}
 
 func keyRowKey(a id.ServiceAccount, created time.Time, k id.Key) key {
 	return key{string(a), prefixKeyRow + keyRowPosition(created, k)}

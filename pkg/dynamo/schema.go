@@ -22,6 +22,9 @@ package dynamo
 //	Identity  key_row          sa_…                key#<created>#<key_…>  -    < 600    keys                             serviceaccounts, keys
 //	Identity  epoch_end        sa_…                epoch#<epoch, 10>      -    < 400    serviceaccounts                  serviceaccounts, keys
 //	Identity  source           sa_… pat_…          source#<address>       yes  < 600    authorizer, keystatus            the same, serviceaccounts
+//	Identity  usage            usage#<key_…>       <hour>#<verdict>#      yes  < 1,024  authorizer                       keys
+//	                                               <source>#<api>#
+//	                                               <method>#<route>
 //	Identity  employee         emp_…               employee               -    < 2,048  setup                            authorizer, me, keys
 //	Identity  email            email#<folded>      email                  -    < 700    setup                            setup
 //	Identity  token            pat_…               token                  -    < 4,096  setup, authorizer (use, lock)    authorizer, keystatus
@@ -45,6 +48,9 @@ package dynamo
 // What people write about an account is an item beside it (none when there is nothing), so that what a verdict reads stays
 // under 4 KiB, one read unit. A key is 2,675 bytes at most with every scope of the catalogue; with 80 scopes of 40 characters
 // it needs names without emoji to stay below.
+// Usage is in Identity although no verdict depends on it: so the authorizer, which writes it, needs no right on another table,
+// and none that a pattern of keys would have to narrow. Its partition key is not the key's, so that what it is written takes
+// nothing from the reads of verdicts.
 // A use item is created with its node, company or custom role, and is what "there is such a place" is conditional on.
 //
 // # Access patterns
@@ -78,6 +84,9 @@ package dynamo
 //	27  what is due in a shard, by time                     Store.Due, Reschedule  Query of the index; UpdateItem
 //	28  a rotation; those of a subtree or an account         Store.Rotation, Rotations
 //	29  how many digests each pepper has (a tool)            CountPepperUse         Scan, paced
+//	30  count what a key was used for                        Verifier.Tally         UpdateItem, 2 where a later one was first
+//	31  what a key was used for, by hour                     Store.Usage            Query
+//	32  who sent wrong secrets for a key                     Store.WrongSecrets     Query
 
 // Tables are the physical names. A function gets only those that it uses; the others may be empty.
 type Tables struct {
@@ -121,6 +130,7 @@ const (
 	typeEvent       = "event"
 	typeEventRow    = "event_row"
 	typeIdempotency = "idempotency"
+	typeUsage       = "usage"
 )
 
 // Attributes of what people name and administer. Version is the ETag; event_seq counts the audit records on the object.
@@ -217,6 +227,8 @@ const (
 	attrSeenCount       = "seen_count"
 	attrRecordedAt      = "recorded_at"
 	attrRetiredSeenAt   = "retired_seen_at"
+	attrUses            = "uses"
+	attrFirstAt         = "first_at"
 )
 
 // Counters of a use item.

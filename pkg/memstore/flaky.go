@@ -24,6 +24,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/storetest"
+	"github.com/rekey-dev/rekey/pkg/usage"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
@@ -324,6 +325,28 @@ func (f *Flaky) Sighting(ctx context.Context, cred, address string) (apikey.Sigh
 
 func (f *Flaky) See(ctx context.Context, cred string, old, next apikey.Sighting, event *audit.Event) error {
 	return effect(ctx, f, "See", func(ctx context.Context) error { return f.Under.See(ctx, cred, old, next, event) })
+}
+
+func (f *Flaky) Tally(ctx context.Context, r usage.Row) error {
+	return effect(ctx, f, "Tally", func(ctx context.Context) error { return f.Under.Tally(ctx, r) })
+}
+
+func (f *Flaky) Usage(ctx context.Context, k id.Key, from, to time.Time, after string, limit int) ([]usage.Row, string, error) {
+	type page struct {
+		rows []usage.Row
+		next string
+	}
+	p, err := through(ctx, f, "Usage", func(ctx context.Context) (page, error) {
+		rows, next, err := f.Under.Usage(ctx, k, from, to, after, limit)
+		return page{rows, next}, err
+	})
+	return p.rows, p.next, err
+}
+
+func (f *Flaky) WrongSecrets(ctx context.Context, owner string, k id.Key, from, to time.Time) ([]lock.Source, error) {
+	return through(ctx, f, "WrongSecrets", func(ctx context.Context) ([]lock.Source, error) {
+		return f.Under.WrongSecrets(ctx, owner, k, from, to)
+	})
 }
 
 func (f *Flaky) Deny(ctx context.Context, event audit.Event) error {

@@ -32,6 +32,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/storetest"
+	"github.com/rekey-dev/rekey/pkg/usage"
 )
 
 // Store is an empty store until something is committed to it. It may be used by many goroutines.
@@ -54,6 +55,7 @@ type Store struct {
 	ends      map[id.ServiceAccount]map[int64]serviceaccount.Ended
 	sources   map[string]map[string]lock.Source
 	sightings map[string]map[string]apikey.Sighting
+	usage     map[id.Key]map[string]usage.Row // by usagePosition
 	records   map[string]idempotency.Record
 	events    map[id.Event]audit.Event
 }
@@ -82,6 +84,7 @@ func New() *Store {
 		ends:      map[id.ServiceAccount]map[int64]serviceaccount.Ended{},
 		sources:   map[string]map[string]lock.Source{},
 		sightings: map[string]map[string]apikey.Sighting{},
+		usage:     map[id.Key]map[string]usage.Row{},
 		records:   map[string]idempotency.Record{},
 		events:    map[id.Event]audit.Event{},
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/token"
+	"github.com/rekey-dev/rekey/pkg/usage"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
@@ -124,6 +125,22 @@ func (w *World) Request(s token.Secret, ip string) verify.Verdict {
 	if v.Class == verify.Allow {
 		w.Verifier.Used(w.Ctx, v, s, w.Origin(ip))
 	}
+	return v
+}
+
+// RequestTo is Request for a route of rekey's own API, which is noted as a use of the key. With the class Forbidden it is one
+// that the authorizer answers with 403.
+func (w *World) RequestTo(s token.Secret, ip, method, route string, class verify.Class) verify.Verdict {
+	w.T.Helper()
+	o := w.Origin(ip)
+	o.API, o.Method, o.Route = usage.Own, method, route
+	v, err := w.Verifier.Verify(w.Ctx, verify.Presented{Secret: s}, o)
+	require.NoError(w.T, err)
+	if v.Class == verify.Allow {
+		v.Class = class
+		w.Verifier.Used(w.Ctx, v, s, o)
+	}
+	require.Equal(w.T, class, v.Class, "refused as %s", v.Status)
 	return v
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/storetest"
+	"github.com/rekey-dev/rekey/pkg/usage"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
@@ -28,4 +29,8 @@ func (p patient) Sighting(ctx context.Context, cred, address string) (apikey.Sig
 
 func (p patient) See(ctx context.Context, cred string, old, next apikey.Sighting, event *audit.Event) error {
 	return p.Store.See(context.WithoutCancel(ctx), cred, old, next, event)
+}
+
+func (p patient) Tally(ctx context.Context, r usage.Row) error {
+	return p.Store.Tally(context.WithoutCancel(ctx), r)
 }

@@ -45,7 +45,7 @@ func (w *World) Calls(part func()) []string {
 }
 
 // Writes are the store's methods that write.
-var Writes = []string{"Commit", "Count", "Announce", "Use", "See", "Deny", "Remember"}
+var Writes = []string{"Commit", "Count", "Announce", "Use", "See", "Deny", "Remember", "Tally"}
 
 // WritesOf are those of a list of calls that write.
 func WritesOf(calls []string) []string {

@@ -87,6 +87,12 @@ var faultTests = []test{
 			"Sighting":   func() error { return just(w.store.Sighting(w.ctx, string(k.ID), home)) },
 			"See":        func() error { return w.store.See(w.ctx, string(k.ID), apikey.Sighting{}, w.seen(home, w.now, 1), nil) },
 			"Deny":       func() error { return w.store.Deny(w.ctx, denied) },
+			"Tally":      func() error { return w.store.Tally(w.ctx, w.tallied(k, 1)) },
+			"Usage": func() error {
+				_, _, err := w.store.Usage(w.ctx, k.ID, w.now, w.now.Add(time.Hour), "", 10)
+				return err
+			},
+			"WrongSecrets": func() error { return just(w.store.WrongSecrets(w.ctx, string(a.ID), k.ID, w.now, w.now)) },
 		}
 		broken.Break(true)
 		for name, call := range calls {

@@ -19,6 +19,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/node"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+	"github.com/rekey-dev/rekey/pkg/usage"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
@@ -71,6 +72,12 @@ type Store interface {
 	Sources(ctx context.Context, owner string, epoch int64, now time.Time, limit int) ([]lock.Source, error)
 	// Sightings returns who sent a retired secret of the key, latest first, at most limit.
 	Sightings(ctx context.Context, k id.Key, limit int) ([]apikey.Sighting, error)
+	// Usage returns rows of hours of the key that begin in [from, to), newest hour first, at most limit; next is "" at the end.
+	// One strong query.
+	Usage(ctx context.Context, k id.Key, from, to time.Time, after string, limit int) (rows []usage.Row, next string, err error)
+	// WrongSecrets returns the sources whose last wrong secret under the owner was for the key and came in [from, to), in any
+	// order.
+	WrongSecrets(ctx context.Context, owner string, k id.Key, from, to time.Time) ([]lock.Source, error)
 
 	Rotation(ctx context.Context, r id.Rotation) (rotation.Rotation, error)
 	// Rotations returns rotations of a place and everything below it, or of one account, newest first.

@@ -42,6 +42,7 @@ const (
 	LastUsedWriteFailed
 	SightingWriteFailed
 	AnnouncementFailed
+	UsageWriteFailed
 	EventsPublished
 	EventsDeadLettered
 	DispatchHeldUp // batches that have to be repeated
@@ -69,6 +70,7 @@ var definitions = [metrics]struct {
 	LastUsedWriteFailed: {"LastUsedWriteFailed", "Count", true},
 	SightingWriteFailed: {"SightingWriteFailed", "Count", true},
 	AnnouncementFailed:  {"AnnouncementFailed", "Count", true},
+	UsageWriteFailed:    {"UsageWriteFailed", "Count", true},
 	EventsPublished:     {"EventsPublished", "Count", true},
 	EventsDeadLettered:  {"EventsDeadLettered", "Count", true},
 	DispatchHeldUp:      {"DispatchHeldUp", "Count", true},

@@ -12,6 +12,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/period"
 	"github.com/rekey-dev/rekey/pkg/token"
+	"github.com/rekey-dev/rekey/pkg/usage"
 )
 
 // count lays a wrong secret at the door of its source and, unless it is locked already, of the owner. Both counts are
@@ -86,24 +87,34 @@ const useTries = 4
 
 // Used records that the credential of a verdict was used: last_used_at once a minute and generation, its source once a day,
 // and in the audit log the first use of the credential and its first use from a source that has not authenticated within 30
-// days. A digest under an old pepper is rewritten in the same write. It ends before the request is answered, waits at most
-// 100 ms, and a failure of it is counted and ignored: the next request tries again.
+// days. A digest under an old pepper is rewritten in the same write. What the credential was used for is noted along with it: see
+// tally. It ends before the request is answered, waits at most 100 ms for all of it, and a failure is counted and ignored: the
+// next request tries again.
 //
 // Within a minute that is written it reads the source once a day for each source that the environment meets, so that a source
 // which is never the first of a minute is remembered, and recorded, as well; otherwise it does nothing.
 func (v *Verifier) Used(ctx context.Context, out Verdict, s token.Secret, o Origin) {
 	now, pair := v.Now(), out.Credential.Owner()+" "+o.Address
 	today := now.Unix() / (24 * 60 * 60)
-	if out.Credential.usedWithin(now) && v.met.is(pair, today) {
+	verdict := usage.Accepted
+	if out.Class == Forbidden {
+		verdict = usage.MissingScope
+	}
+	began := v.note(out, o, verdict, now)
+	used := out.Credential.usedWithin(now) && v.met.is(pair, today)
+	if used && !began {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, useTimeout)
 	defer cancel()
-	if err := v.use(ctx, out, s, o, now); err != nil {
-		v.failed(LastUse, err)
-		return
+	if !used {
+		if err := v.use(ctx, out, s, o, now); err != nil {
+			v.failed(LastUse, err)
+		} else {
+			v.met.first(pair, today)
+		}
 	}
-	v.met.first(pair, today)
+	v.flush(ctx, out, now)
 }
 
 // use writes what is new of a use, and returns nil when nothing is, or when another request wrote it.
@@ -186,16 +197,26 @@ const (
 	sightingInterval = time.Second
 )
 
-// see remembers that a retired secret came in: at most once a minute and source, and in the audit log at most once an hour
-// and source. A failure of it is counted and ignored.
-func (v *Verifier) see(ctx context.Context, out Verdict, o Origin, now time.Time) {
-	c := out.Credential
-	pair, minute := c.ID+" "+o.Address, now.Unix()/60
-	if v.seen.has(pair, minute) {
+// turnedAway notes what a right secret was sent for that may not be used, and remembers its sender if it is to be sighted.
+// It waits at most 100 ms for all of it, and a failure is counted and ignored.
+func (v *Verifier) turnedAway(ctx context.Context, out Verdict, o Origin, now time.Time, verdict usage.Verdict, sighted bool) {
+	began := v.note(out, o, verdict, now)
+	sighted = sighted && !v.seen.has(out.Credential.ID+" "+o.Address, now.Unix()/60)
+	if !began && !sighted {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, useTimeout)
 	defer cancel()
+	if sighted {
+		v.see(ctx, out, o, now)
+	}
+	v.flush(ctx, out, now)
+}
+
+// see remembers that a retired secret came in: at most once a minute and source, and in the audit log at most once an hour
+// and source.
+func (v *Verifier) see(ctx context.Context, out Verdict, o Origin, now time.Time) {
+	c := out.Credential
 	if !v.sighted.allow(c.ID, now) {
 		if !out.sourceRead {
 			if err := v.readSource(ctx, &out, o); err != nil {
@@ -207,7 +228,7 @@ func (v *Verifier) see(ctx context.Context, out Verdict, o Origin, now time.Time
 			return
 		}
 	}
-	v.seen.first(pair, minute)
+	v.seen.first(c.ID+" "+o.Address, now.Unix()/60)
 	old, err := v.Store.Sighting(ctx, c.ID, o.Address)
 	if err != nil {
 		v.failed(Sighting, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/token"
+	"github.com/rekey-dev/rekey/pkg/usage"
 )
 
 // Names are all that an environment remembers of a credential. Principal and Company never change; Role is a hint that is
@@ -134,6 +135,10 @@ type Store interface {
 	// See replaces old by new, conditional on old. With a record it is one transaction that also raises the credential's event
 	// seq to the record's, conditional on its being the next, and sets its RetiredSeenAt; change.ErrLost when another request was first.
 	See(ctx context.Context, cred string, old, new apikey.Sighting, event *audit.Event) error
+	// Tally adds a row's count to what is there of the same key, hour, source, API, method, route and verdict, or puts the row:
+	// one write unit; FirstAt stays as it is there, LastAt never goes back. It is not sent again when its outcome is unknown, so
+	// that nothing is counted twice.
+	Tally(ctx context.Context, r usage.Row) error
 	// Deny puts the record of a refusal. That it is there already is no error.
 	Deny(ctx context.Context, event audit.Event) error
 }

@@ -53,11 +53,13 @@ type Origin struct {
 	IP        string
 	UserAgent string
 	RequestID string
+	// API, Method and Route, the path's template, are what was asked for; a request without a Route is no use of a key.
+	API, Method, Route string
 }
 
 // Verdict is the judgement of one presented secret.
 type Verdict struct {
-	Class       Class // Allow, Malformed, Unknown, Wrong or Unusable
+	Class       Class // Allow, Malformed, Unknown, Wrong or Unusable; the authorizer makes Forbidden of some that are Allow
 	Status      Status
 	Credential  *Credential // nil for Malformed, and for Unknown without such an ID
 	Principal   *Principal

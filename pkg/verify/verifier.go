@@ -13,6 +13,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/token"
+	"github.com/rekey-dev/rekey/pkg/usage"
 )
 
 // Peppers are the keys of the digests, by version.
@@ -32,7 +33,7 @@ type Verifier struct {
 	Now     func() time.Time
 	Rand    io.Reader
 	Policy  lock.Policy
-	// Failed is told of a write that was given up: LastUse, Sighting or Announcement. The verdict stands without it, and the
+	// Failed is told of a write that was given up: LastUse, Sighting, Announcement or Usage. The verdict stands without it, and the
 	// next request tries again. It must not block.
 	Failed func(what string, err error)
 	// Announced is told of a lock that this verifier put on record. It must not block.
@@ -42,6 +43,7 @@ type Verifier struct {
 	seen    recent
 	sighted pace   // of the sightings of each credential
 	met     recent // the sources that are remembered today, by owner
+	tally   tally
 }
 
 // What a verifier may give up writing.
@@ -49,6 +51,7 @@ const (
 	LastUse      = "last_used_at"
 	Sighting     = "sighting"
 	Announcement = "announcement"
+	Usage        = "usage"
 )
 
 // maxNames bounds what an environment remembers: about 1.5 MB.
@@ -166,6 +169,9 @@ func (v *Verifier) judge(ctx context.Context, out Verdict, tok token.Token, well
 		}
 		if refused && !inquiry {
 			out.Class, out.Status = Unusable, StatusLocked
+			if out.source.Trusted(now) { // of others there is no write while the owner is locked
+				v.turnedAway(ctx, out, o, now, usage.Locked, false)
+			}
 			return out, nil
 		}
 	}
@@ -180,14 +186,20 @@ func (v *Verifier) judge(ctx context.Context, out Verdict, tok token.Token, well
 	switch {
 	case retired:
 		out.Class, out.Status = Unusable, StatusRetired
-		v.see(ctx, out, o, now)
+		v.turnedAway(ctx, out, o, now, usage.Retired, true)
 	case current:
 		out.Class, out.Status, out.Current = Unusable, status, true
 		switch status {
 		case StatusActive, StatusExpiring:
 			out.Class = Allow
-		case StatusRevoked, StatusExpired, StatusAccountRevoked:
-			v.see(ctx, out, o, now)
+		case StatusRevoked, StatusAccountRevoked:
+			v.turnedAway(ctx, out, o, now, usage.Revoked, true)
+		case StatusExpired:
+			v.turnedAway(ctx, out, o, now, usage.Expired, true)
+		case StatusInactive:
+			v.turnedAway(ctx, out, o, now, usage.Inactive, false)
+		case StatusCompanySuspended:
+			v.turnedAway(ctx, out, o, now, usage.Suspended, false)
 		}
 	case status == StatusRevoked || status == StatusExpired || status == StatusAccountRevoked || c.Off:
 		out.Class, out.Status = Unknown, StatusUnknown
