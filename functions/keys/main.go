@@ -4,6 +4,7 @@
 //	GET        /v1/keys
 //	GET, PATCH /v1/keys/{id}
 //	POST       /v1/keys/{id}/revoke, /deactivate, /activate, /regenerate
+//	GET        /v1/keys/{id}/usage
 //
 // Its settings are IDENTITY_TABLE, DIRECTORY_TABLE, AUDIT_TABLE, TRANSIENT_TABLE, PEPPERS_SECRET, DERIVATION_SECRET and
 // CURSOR_SECRET.
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/authorizer"
 	"github.com/rekey-dev/rekey/pkg/boot"
 	"github.com/rekey-dev/rekey/pkg/fold"
 	"github.com/rekey-dev/rekey/pkg/httpapi"
@@ -28,7 +30,7 @@ func main() { boot.Main(newHandler) }
 func newHandler(ctx context.Context, lookup boot.Lookup) (httpapi.Handler, error) {
 	env := boot.Read(lookup)
 	store := env.Store(fold.Name, boot.Identity, boot.Directory, boot.Audit, boot.Transient)
-	service := &apikey.Service{Store: store, Fold: fold.Name, Now: time.Now, Rand: rand.Reader,
+	service := &apikey.Service{Store: store, Fold: fold.Name, Now: time.Now, Rand: rand.Reader, Needs: authorizer.Needs,
 		Mint: &mint.Mint{Peppers: env.Peppers(), Derivation: env.DerivationKeys(), Rand: rand.Reader}}
 	api := httpapi.New(httpapi.Settings{Now: time.Now, Rand: rand.Reader, Log: env.Logger(),
 		Cursors: &page.Sealer{Keys: env.CursorKeys(), Now: time.Now, Rand: rand.Reader}, Idempotency: store.Idempotency, Repeat: service.Repeat})

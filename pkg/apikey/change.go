@@ -46,6 +46,11 @@ func (s *Service) Patch(ctx context.Context, c call.Call, k id.Key, in Patch) (V
 		if err != nil || len(changed) == 0 {
 			return v, err
 		}
+		if next.Scopes != v.Key.Scopes {
+			if v.Warnings, err = s.guard(ctx, []id.Key{k}, v.Key.Scopes, next.Scopes, now); err != nil {
+				return View{}, err
+			}
+		}
 		next.UpdatedAt = now
 		next.Version++
 		next.EventSeq++

@@ -77,6 +77,10 @@ func (s *Service) issue(ctx context.Context, c call.Call, account id.ServiceAcco
 	if err := in.ExpiresAt.Check(now); err != nil {
 		return Shown{}, err
 	}
+	warnings, err := s.guardIssue(ctx, a, r, scopes, now)
+	if err != nil {
+		return Shown{}, err
+	}
 	k := Key{ID: id.New[id.Key](s.Rand), Kind: token.ServiceAccountKey, AccountID: a.ID, Place: a.Place, Name: in.Name,
 		Scopes: scopes, RoleHint: a.RoleID, Generation: 1, IssueEpoch: a.IssueEpoch, ExpiresAt: in.ExpiresAt.At,
 		NoticeFrom: NoticeOf(in.ExpiresAt.At), CreatedBy: c.Caller.ID, CreatedByName: c.Caller.Name, CreatedAt: now,
@@ -89,7 +93,7 @@ func (s *Service) issue(ctx context.Context, c call.Call, account id.ServiceAcco
 	Plan(&k, Notices, now)
 	after := a
 	after.KeyCount++
-	shown := Shown{View: View{Key: k, Account: after, State: StateOf(k, a, nil, now)}, Secret: m.Secret}
+	shown := Shown{View: View{Key: k, Account: after, State: StateOf(k, a, nil, now), Warnings: warnings}, Secret: m.Secret}
 	record, err := c.Idempotency.Record(op, now, shown, m.Derived)
 	if err != nil {
 		return Shown{}, err

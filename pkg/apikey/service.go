@@ -13,11 +13,13 @@ import (
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/idempotency"
 	"github.com/rekey-dev/rekey/pkg/listing"
+	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/mint"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/token"
+	"github.com/rekey-dev/rekey/pkg/usage"
 )
 
 // Store is what the use cases of keys read and write. Reads are strongly consistent; one object that is not there is a fault
@@ -32,6 +34,8 @@ type Store interface {
 	LiveKeys(ctx context.Context, a serviceaccount.Account, now time.Time) ([]Key, error)
 	EpochEnds(ctx context.Context, a id.ServiceAccount) (map[int64]serviceaccount.Ended, error)
 	Sightings(ctx context.Context, k id.Key, limit int) ([]Sighting, error)
+	WrongSecrets(ctx context.Context, owner string, k id.Key, from, to time.Time) ([]lock.Source, error)
+	usage.Store
 	CustomRole(ctx context.Context, r id.Role) (*role.Role, error)
 	List(ctx context.Context, q listing.Query) (listing.Page, error)
 	// Deny puts the record of a refusal; that it is there already is no error.
@@ -49,6 +53,9 @@ type Service struct {
 	Fold  func(name string) string // the form in which names are sorted
 	Now   func() time.Time
 	Rand  io.Reader
+	// Needs tells the permission that a route of rekey's own API needs, "" for none, by its method and the path's template; false
+	// when there is no such route. Without it, as where no scopes change, nobody is warned.
+	Needs func(method, route string) (permission.Permission, bool)
 }
 
 // Expiry is a key's end as a caller gave it: not at all, never (the zero time), or at a time.
@@ -79,6 +86,7 @@ type View struct {
 	Account   serviceaccount.Account
 	State     State
 	Sightings []Sighting // who still sends a retired secret of it, latest first, at most 10
+	Warnings  []Warning  // of an issue or a patch: recent requests that the scopes would refuse, last used first
 }
 
 // Shown is a view of a key together with its new secret, which is shown once.

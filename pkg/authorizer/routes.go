@@ -17,3 +17,9 @@ type Denied struct {
 	Change     string // details.change of a user.updated; "" otherwise
 	TargetType string // service_account or key; node (the caller's own place) where the object does not exist yet
 }
+
+// Needs tells the permission that a route of rekey's own API needs, "" for none; false when there is no such route.
+func Needs(method, route string) (permission.Permission, bool) {
+	r, ok := Routes[method+" "+route]
+	return r.Permission, ok
+}

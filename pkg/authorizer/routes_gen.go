@@ -14,6 +14,7 @@ var Routes = map[string]Route{
 	"POST /keys/{id}/regenerate":         {Permission: "service_accounts:rotate", Denied: &Denied{Action: "user.updated", Change: "key.regenerated", TargetType: "key"}},
 	"POST /keys/{id}/revoke":             {Permission: "keys:revoke", Denied: &Denied{Action: "user.updated", Change: "key.revoked", TargetType: "key"}},
 	"POST /keys/{id}/rotate":             {Permission: "service_accounts:rotate", Denied: &Denied{Action: "user.updated", Change: "key.rotated", TargetType: "key"}},
+	"GET /keys/{id}/usage":               {Permission: "keys:read"},
 	"GET /me":                            {Permission: ""},
 	"POST /me/key/rotate":                {Permission: "keys:rotate_self"},
 	"GET /permissions":                   {Permission: ""},

@@ -33,6 +33,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/setup"
 	"github.com/rekey-dev/rekey/pkg/sweep"
 	"github.com/rekey-dev/rekey/pkg/token"
+	"github.com/rekey-dev/rekey/pkg/usage"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
@@ -232,6 +233,7 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		ok(keys.OfAccountByName(t.Context(), c, account.Account.ID, apikey.Filter{}, "", 50))
 		ok(keys.List(t.Context(), c, listing.Where{Node: made.Node.ID}, apikey.Filter{}, "", 50))
 		ok(keys.Get(t.Context(), c, k))
+		ok(keys.Usage(t.Context(), c, k, usage.Query{Limit: 10}))
 		renamed := "key"
 		lost(func() {
 			ok(keys.Patch(t.Context(), c, k, apikey.Patch{Name: &renamed, ExpiresAt: apikey.Expiry{Given: true}}))
@@ -294,7 +296,9 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		now = back
 	})
 
-	from := func(ip string) verify.Origin { return verify.Origin{Address: ip, IP: ip, RequestID: "r"} }
+	from := func(ip string) verify.Origin {
+		return verify.Origin{Address: ip, IP: ip, RequestID: "r", API: usage.Own, Method: "GET", Route: "/keys"}
+	}
 	wrong := func() token.Secret {
 		return token.Mint(token.ServiceAccountKey, id.Body(shown.View.Key.ID), rand.Reader)
 	}

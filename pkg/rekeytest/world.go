@@ -16,6 +16,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/accesstoken"
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/authorizer"
 	"github.com/rekey-dev/rekey/pkg/fold"
 	"github.com/rekey-dev/rekey/pkg/keystatus"
 	"github.com/rekey-dev/rekey/pkg/lock"
@@ -87,7 +88,7 @@ func Empty(t TB) *World {
 	w.Store = memstore.NewFlaky(patient{w.Mem})
 	w.Peppers, w.Derivation = NewRing(w.Rand), NewRing(w.Rand)
 	w.Mint = &mint.Mint{Peppers: w.Peppers, Derivation: w.Derivation, Rand: w.Rand}
-	w.Keys = &apikey.Service{Store: w.Store, Mint: w.Mint, Fold: fold.Name, Now: w.Clock.Now, Rand: w.Rand}
+	w.Keys = &apikey.Service{Store: w.Store, Mint: w.Mint, Fold: fold.Name, Now: w.Clock.Now, Rand: w.Rand, Needs: authorizer.Needs}
 	w.Accounts = &serviceaccount.Service{Store: w.Store, Keys: w.Keys, Fold: fold.Name, Now: w.Clock.Now, Rand: w.Rand}
 	w.Rotations = &rotation.Service{Store: w.Store, Keys: w.Keys, Mint: w.Mint, Terms: rotation.Defaults, Now: w.Clock.Now, Rand: w.Rand}
 	w.Tokens = &accesstoken.Service{Store: w.Store, Now: w.Clock.Now, Rand: w.Rand}

@@ -32,6 +32,7 @@ var expectedRoutes = []templateRoute{
 	{"POST", "/keys/{id}/regenerate", "KeysFunction", false},
 	{"POST", "/keys/{id}/revoke", "KeysFunction", false},
 	{"POST", "/keys/{id}/rotate", "RotationsFunction", false},
+	{"GET", "/keys/{id}/usage", "KeysFunction", false},
 	{"GET", "/me", "MeFunction", false},
 	{"POST", "/me/key/rotate", "RotationsFunction", false},
 	{"GET", "/openapi.json", "HealthFunction", true},

@@ -26,6 +26,9 @@ const (
 	WrongSecret  Verdict = "wrong_secret"      // for this key's ID; routes are not kept, and only the last count of each source
 )
 
+// Verdicts are all that there are.
+var Verdicts = []Verdict{Accepted, MissingScope, Retired, Revoked, Expired, Inactive, Suspended, Locked, WrongSecret}
+
 // Own is the API of rekey itself; others go by the ID that API Gateway gave them.
 const Own = "rekey"
 
@@ -38,6 +41,9 @@ const RowsAnHour = 200
 
 // KeptFor is how long a row is kept after its hour: the evidence of a year, and a month to ask for it.
 const KeptFor = 400 * 24 * time.Hour
+
+// Settled is how long a verdict takes at most: who sent a request that came earlier than that is written, or given up.
+const Settled = 2 * time.Second
 
 // Row counts the requests of one sender on one route with one verdict in one hour. Added up over several hours it has no Hour.
 type Row struct {

@@ -99,7 +99,7 @@ func (r resource) registerActions() {
 			return r.service.Patch(ctx, c, k, apikey.Patch{Name: in.Body.Name, Scopes: (*[]string)(in.Body.Scopes), ExpiresAt: Expiry(in.Body.ExpiresAt)})
 		},
 		func(v apikey.View) httpapi.Answer[changed] {
-			return httpapi.Answer[changed]{Body: changed{Key: Of(v, r.now()), Warnings: []Warning{}}, ETag: tag(v.Key)}
+			return httpapi.Answer[changed]{Body: changed{Key: Of(v, r.now()), Warnings: warningsOf(v)}, ETag: tag(v.Key)}
 		})
 
 	httpapi.Register(r.api, httpapi.Operation{ID: "revokeKey", Method: http.MethodPost, Path: "/keys/{id}/revoke", Tag: noun,

@@ -4,6 +4,7 @@
 //	GET        /keys
 //	GET, PATCH /keys/{id}
 //	POST       /keys/{id}/revoke, /deactivate, /activate, /regenerate
+//	GET        /keys/{id}/usage
 package keys
 
 import (
@@ -19,6 +20,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/usage"
 )
 
 // Service is what can be done with keys.
@@ -28,6 +30,7 @@ type Service interface {
 	List(ctx context.Context, c call.Call, w listing.Where, f apikey.Filter, after string, limit int) (apikey.Page, error)
 	OfAccountByName(ctx context.Context, c call.Call, account id.ServiceAccount, f apikey.Filter, after string, limit int) (apikey.Page, error)
 	Get(ctx context.Context, c call.Call, k id.Key) (apikey.View, error)
+	Usage(ctx context.Context, c call.Call, k id.Key, q usage.Query) (apikey.UsagePage, error)
 	Patch(ctx context.Context, c call.Call, k id.Key, in apikey.Patch) (apikey.View, error)
 	Revoke(ctx context.Context, c call.Call, k id.Key, reason, note string) (apikey.View, error)
 	Deactivate(ctx context.Context, c call.Call, k id.Key) (apikey.View, error)
@@ -41,6 +44,7 @@ func Register(a *httpapi.API, s Service, now func() time.Time) {
 	r.registerIssue()
 	r.registerLists()
 	r.registerActions()
+	r.registerUsage()
 }
 
 type resource struct {
@@ -91,7 +95,7 @@ func (r resource) registerIssue() {
 			return r.service.Issue(ctx, c, account, apikey.Issue{Name: in.Body.Name, Scopes: (*[]string)(in.Body.Scopes), ExpiresAt: Expiry(in.Body.ExpiresAt)})
 		},
 		func(s apikey.Shown) httpapi.Answer[issued] {
-			return httpapi.Answer[issued]{Body: issued{Key: Of(s.View, r.now()), Warnings: []Warning{}}, ETag: tag(s.View.Key), Secret: s.Secret}
+			return httpapi.Answer[issued]{Body: issued{Key: Of(s.View, r.now()), Warnings: warningsOf(s.View)}, ETag: tag(s.View.Key), Secret: s.Secret}
 		})
 }
 

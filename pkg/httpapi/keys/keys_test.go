@@ -32,7 +32,8 @@ func list(query string) httpapitest.Request {
 
 func TestSamples_OfKeysAreAnswered(t *testing.T) {
 	for name, status := range map[string]int{"keys-list-of-account.json": 200, "keys-issue.json": 201, "keys-list.json": 200, "keys-get.json": 200,
-		"keys-patch.json": 200, "keys-revoke.json": 200, "keys-deactivate.json": 200, "keys-activate.json": 200, "keys-regenerate.json": 200} {
+		"keys-patch.json": 200, "keys-revoke.json": 200, "keys-deactivate.json": 200, "keys-activate.json": 200, "keys-regenerate.json": 200,
+		"keys-usage.json": 200} {
 		w := httpapitest.New(t)
 		account := w.Account("exporter", w.Root)
 		key := w.Issue(account.ID, "primary").View.Key

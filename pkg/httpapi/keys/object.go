@@ -74,13 +74,13 @@ type App struct {
 	Status string `json:"status"`
 }
 
-// Warning is a recent request that would become a 403.
+// Warning is a request of the last 30 days that would become a 403.
 type Warning struct {
 	Code   string `json:"code" enum:"would_be_forbidden"`
 	Method string `json:"method"`
 	Route  string `json:"route"`
-	Scope  string `json:"scope"`
-	Count  int64  `json:"count"`
+	Scope  string `json:"scope" doc:"That would be missing"`
+	Count  int64  `json:"count" doc:"At least so often in the last 30 days"`
 	LastAt string `json:"last_at" format:"date-time"`
 }
 

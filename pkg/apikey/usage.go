@@ -1,0 +1,140 @@
+package apikey
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/rekey-dev/rekey/pkg/call"
+	"github.com/rekey-dev/rekey/pkg/fault"
+	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/role"
+	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+	"github.com/rekey-dev/rekey/pkg/usage"
+)
+
+// UsagePage is a part of what a key was used for.
+type UsagePage struct {
+	usage.Page
+	// CompleteUntil is up to when nobody is missing who sent a secret of the key: every source, route and verdict of a request
+	// that came before is listed. Counts are at least what they say.
+	CompleteUntil time.Time
+}
+
+// Usage returns what a key was used for in [q.From, q.To), the last 24 hours where they are zero, last used first; ended keys
+// included. Wrong secrets are those that the lock counted: of each source the last count alone, with no more than its time.
+func (s *Service) Usage(ctx context.Context, c call.Call, k id.Key, q usage.Query) (UsagePage, error) {
+	v, err := s.load(ctx, k)
+	if err != nil {
+		return UsagePage{}, err
+	}
+	if err := c.Caller.Check(permission.KeysRead, object(v.Key)); err != nil {
+		return UsagePage{}, err
+	}
+	now := s.Now()
+	if q.To.IsZero() {
+		q.To = now
+	}
+	if q.From.IsZero() {
+		q.From = q.To.Add(-24 * time.Hour)
+	}
+	if !q.From.Before(q.To) {
+		return UsagePage{}, fault.InvalidField("/from", "is not before to")
+	}
+	if q.Verdict != "" && !slices.Contains(usage.Verdicts, q.Verdict) {
+		return UsagePage{}, fault.InvalidField("/verdict", "is none")
+	}
+	var wrong []usage.Row
+	if q.Verdict == "" || q.Verdict == usage.WrongSecret {
+		sources, err := s.Store.WrongSecrets(ctx, string(v.Account.ID), k, q.From, q.To)
+		if err != nil {
+			return UsagePage{}, err
+		}
+		for _, src := range sources {
+			wrong = append(wrong, usage.Row{Key: k, Source: src.Address, UserAgent: src.UserAgent, Verdict: usage.WrongSecret,
+				Count: int64(src.Counter.Failures), FirstAt: src.Counter.LastFailureAt, LastAt: src.Counter.LastFailureAt})
+		}
+	}
+	out := UsagePage{CompleteUntil: now.Add(-usage.Settled)}
+	if q.To.Before(out.CompleteUntil) {
+		out.CompleteUntil = q.To
+	}
+	out.Page, err = usage.List(ctx, s.Store, k, q, wrong)
+	return out, err
+}
+
+// Warning is a request that was allowed lately and would become a 403.
+type Warning struct {
+	Method, Route string
+	Scope         permission.Permission // that would be missing
+	Count         int64                 // at least so often
+	LastAt        time.Time
+}
+
+// What the scope guard looks at.
+const (
+	// GuardFor is how far it looks back.
+	GuardFor = 30 * 24 * time.Hour
+	// guardKeys is the most keys of an account that it looks at, newest first.
+	guardKeys = 500
+	// guardRows is the most rows of usage that it looks at of a key, about, newest first.
+	guardRows = 5_000
+)
+
+// guardIssue warns of what the account's keys were used for lately and a new one with these scopes could not do.
+func (s *Service) guardIssue(ctx context.Context, a serviceaccount.Account, r role.Role, scopes permission.Set, now time.Time) ([]Warning, error) {
+	if s.Needs == nil || r.Permissions.And(permission.Machine).Without(scopes).IsEmpty() {
+		return nil, nil // it carries all that any key of the account can use
+	}
+	var used []id.Key
+	for after, seen := "", 0; ; {
+		ids, next, err := s.Store.AccountKeys(ctx, a.ID, after, 100)
+		if err != nil {
+			return nil, err
+		}
+		keys, err := s.Store.Keys(ctx, ids)
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range keys {
+			if k.LastUsedAt.After(now.Add(-GuardFor)) {
+				used = append(used, k.ID)
+			}
+		}
+		if seen += len(ids); next == "" || seen >= guardKeys {
+			break
+		}
+		after = next
+	}
+	return s.guard(ctx, used, r.Permissions, scopes, now)
+}
+
+// guard warns of what keys were used for lately, would be refused with these scopes and is not refused already without one of
+// those that they had, last used first.
+func (s *Service) guard(ctx context.Context, keys []id.Key, had, scopes permission.Set, now time.Time) ([]Warning, error) {
+	if s.Needs == nil {
+		return nil, nil
+	}
+	var refused []usage.Row
+	for _, k := range keys {
+		rows, err := usage.Latest(ctx, s.Store, k, now.Add(-GuardFor), now, guardRows)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			if r.Verdict != usage.Accepted || r.API != usage.Own || !r.LastAt.After(now.Add(-GuardFor)) {
+				continue
+			}
+			if p, ok := s.Needs(r.Method, r.Route); ok && had.Has(p) && !scopes.Has(p) {
+				refused = append(refused, usage.Row{Method: r.Method, Route: r.Route, Count: r.Count, FirstAt: r.FirstAt, LastAt: r.LastAt})
+			}
+		}
+	}
+	var out []Warning
+	for _, r := range usage.Sum(refused) {
+		p, _ := s.Needs(r.Method, r.Route)
+		out = append(out, Warning{Method: r.Method, Route: r.Route, Scope: p, Count: r.Count, LastAt: r.LastAt})
+	}
+	return out, nil
+}
