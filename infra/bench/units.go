@@ -10,6 +10,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/token"
+	"github.com/rekey-dev/rekey/pkg/usage"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
@@ -27,7 +28,7 @@ func units(ctx context.Context, _ settings) ([]Figure, error) {
 		return nil, err
 	}
 	var out []Figure
-	for _, measure := range []func(context.Context, *deployment, apikey.Shown) ([]Figure, error){verified, firstOfAMinute, refusals, accountWide} {
+	for _, measure := range []func(context.Context, *deployment, apikey.Shown) ([]Figure, error){verified, firstOfAMinute, proofOfUse, refusals, accountWide} {
 		figures, err := measure(ctx, d, k)
 		if err != nil {
 			return nil, err
@@ -103,6 +104,40 @@ func firstOfAMinute(ctx context.Context, d *deployment, k apikey.Shown) ([]Figur
 		at("extra round trips that read, first request of a minute", float64(minute.count("GetItem")-steady.count("GetItem")), 1, ""),
 		at("write units, first request of a day from a source", day.writes, 2, ""),
 		at("write units, first request from a new source", source.writes, formula, fmt.Sprintf("in %d transaction", source.count("TransactWriteItems"))),
+	}, nil
+}
+
+// proofOfUse is what the rows of usage cost on top: nothing of the others' figures, whose requests name no route, has one.
+func proofOfUse(ctx context.Context, d *deployment, k apikey.Shown) ([]Figure, error) {
+	on := func(route string) verify.Origin {
+		o := home
+		o.API, o.Method, o.Route = usage.Own, "GET", route
+		return o
+	}
+	d.now = d.now.Truncate(time.Hour).Add(time.Hour + 30*time.Second)
+	var plain, first, again, other, hour bill
+	for _, r := range []struct {
+		into *bill
+		from verify.Origin
+	}{{&plain, home}, {&first, on("/keys")}, {&again, on("/keys")}, {&other, on("/me")}} {
+		var err error
+		if *r.into, err = d.request(ctx, d.verifier, k.Secret, r.from); err != nil {
+			return nil, err
+		}
+	}
+	for range 2 * 60 { // two requests a minute until the next hour's first
+		d.now = d.now.Add(30 * time.Second)
+		b, err := d.request(ctx, d.verifier, k.Secret, on("/keys"))
+		if err != nil {
+			return nil, err
+		}
+		hour.writes += b.writes
+	}
+	return []Figure{
+		at("write units, first request of an hour from a source on a route, beyond the first of a minute", first.writes, 1, ""),
+		at("write units, another route", other.writes, 1, ""),
+		at("write units within a minute, source and route", again.writes, 0, ""),
+		at("write units in an hour, a key used all the time on one route", hour.writes, 60+8, "60 minutes, and 8 of its row"),
 	}, nil
 }
 

@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -240,4 +241,38 @@ func TestUsage_CountsAreALowerBoundAndSendersAreExact_B4(t *testing.T) {
 	t.Logf("%d of %d requests are known", known, all)
 	require.Greater(t, 2*known, all)
 	require.Equal(t, id.Key(rows[0].Key), k.View.Key.ID)
+}
+
+func TestUsage_OfOneEnvironmentAtOnceIsCountedOnce_B4(t *testing.T) {
+	w := rekeytest.New(t)
+	k := w.Issue(w.Account("Recorder", w.Company).ID, "k")
+	getKey(w, k.Secret, rekeytest.Home)
+	const at, each = 8, 200
+	var all sync.WaitGroup
+	for i := range at {
+		all.Go(func() {
+			o := w.Origin(rekeytest.Home)
+			o.API, o.Method, o.Route = usage.Own, "GET", fmt.Sprintf("/route/%d", i%2)
+			for range each {
+				v, err := w.Verifier.Verify(w.Ctx, verify.Presented{Secret: k.Secret}, o)
+				if err != nil || v.Class != verify.Allow {
+					t.Errorf("%v %v", v.Class, err)
+					return
+				}
+				w.Verifier.Used(w.Ctx, v, k.Secret, o)
+			}
+		})
+	}
+	all.Wait()
+	for range 2 { // the minute's flush, whichever request makes it
+		w.Advance(time.Minute)
+		getKey(w, k.Secret, rekeytest.Home)
+	}
+	rows := rowsOf(w, k)
+	require.Len(t, rows, 3)
+	for _, r := range rows {
+		if r.Route != "/keys/{id}" {
+			require.EqualValues(t, at*each/2, r.Count, r.Route)
+		}
+	}
 }
