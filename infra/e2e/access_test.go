@@ -133,7 +133,7 @@ func TestAccess_AnUnknownRouteAnswers404AndNeverEchoesASecret_D2(t *testing.T) {
 	for _, r := range []struct{ method, path string }{
 		{"GET", "/nowhere"}, {"POST", "/nowhere/at/all"}, {"GET", "/"}, {"PUT", "/me"}, {"DELETE", "/me"}, {"GET", "/setup"},
 		{"GET", "/key-status"}, {"PUT", "/keys/" + k.id}, {"DELETE", "/keys/" + k.id}, {"POST", "/audit-events"}, {"PATCH", "/audit-events/evt_1"},
-		{"POST", "/keys/" + k.id + "/rotate"}, {"GET", "/keys/" + k.id + "/usage"}, {"GET", "/" + k.secret},
+		{"POST", "/keys/" + k.id + "/turn"}, {"GET", "/keys/" + k.id + "/misuse"}, {"GET", "/" + k.secret},
 	} {
 		for _, header := range []http.Header{client.Bearer(k.secret), client.APIKey(k.secret), client.Basic(k.id, k.secret),
 			{"Authorization": {k.secret}}, {"Authorization": {"AWS4-HMAC-SHA256 Credential=" + k.secret}}, nil} {

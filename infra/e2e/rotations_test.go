@@ -135,7 +135,7 @@ func TestRotation_AKeyRotatesItself_B5(t *testing.T) {
 	p := asOwner(t)
 	account := p.account(client.Object{"role_id": "role_BuiltinAutomation000"}).Text("id")
 	k := p.issue(account, client.Object{"scopes": []string{"keys:rotate_self", "keys:read"}})
-	consumer := holding(t, k.secret).once(newName(t))
+	consumer := holding(t, k.secret).once("rotate-" + k.id)
 	o := consumer.post("/me/key/rotate", nil).unshown().expect(http.StatusCreated)
 	fresh := shown(t, account, o)
 	again := consumer.post("/me/key/rotate", nil).expect(http.StatusCreated)
