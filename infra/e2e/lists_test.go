@@ -164,3 +164,18 @@ func TestList_FiftyIsTheUsualPage(t *testing.T) {
 	require.Equal(t, []string{"key 0"}, field(rest.Objects("items"), "name"))
 	require.Nil(t, rest["next"])
 }
+
+func TestList_KeysByTime_B9(t *testing.T) {
+	t.Parallel()
+	p := asOwner(t)
+	account := p.account().Text("id")
+	late, soon := p.issue(account, client.Object{"expires_at": inSeconds(20 * 86400)}), p.issue(account, client.Object{"expires_at": inSeconds(10 * 86400)})
+	p.issue(account)
+	of := "/keys?service_account_id=" + account
+	require.Equal(t, []string{soon.id, late.id}, field(p.all(of+"&expires_before="+inSeconds(30*86400)), "id"))
+	require.Contains(t, field(p.all("/keys?limit=100&expires_before="+inSeconds(11*86400)), "id"), soon.id)
+	require.Empty(t, p.all(of+"&unused_since="+inSeconds(-60)))
+	require.Empty(t, p.all(of+"&retired_seen_since="+inSeconds(-60)))
+	p.get(of + "&expires_before=tomorrow").invalid("/expires_before")
+	p.get(of + "&expires_before=" + inSeconds(60) + "&q=a").invalid("/q")
+}

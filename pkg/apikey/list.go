@@ -40,7 +40,7 @@ func (s *Service) OfAccount(ctx context.Context, c call.Call, account id.Service
 	return Page{Keys: views, Next: next}, err
 }
 
-// OfAccountByName lists an account's keys by name, ended ones included. It reads every key of the account.
+// OfAccountByName lists an account's keys by name, or by their end, ended ones included. It reads every key of the account.
 func (s *Service) OfAccountByName(ctx context.Context, c call.Call, account id.ServiceAccount, f Filter, after string, limit int) (Page, error) {
 	a, err := s.account(ctx, account)
 	if err != nil {
@@ -66,17 +66,22 @@ func (s *Service) OfAccountByName(ctx context.Context, c call.Call, account id.S
 	}
 	prefix := s.Fold(f.Query)
 	all = slices.DeleteFunc(f.keep(all, s.Now()), func(v View) bool {
-		return s.position(v) <= after || string(v.Key.ID) != f.Query && !strings.HasPrefix(s.Fold(v.Key.Name), prefix)
+		return s.position(v, f) <= after || string(v.Key.ID) != f.Query && !strings.HasPrefix(s.Fold(v.Key.Name), prefix)
 	})
-	slices.SortFunc(all, func(x, y View) int { return strings.Compare(s.position(x), s.position(y)) })
+	slices.SortFunc(all, func(x, y View) int { return strings.Compare(s.position(x, f), s.position(y, f)) })
 	if len(all) <= limit {
 		return Page{Keys: all}, nil
 	}
-	return Page{Keys: all[:limit], Next: s.position(all[limit-1])}, nil
+	return Page{Keys: all[:limit], Next: s.position(all[limit-1], f)}, nil
 }
 
-// position sorts by folded name, then ID.
-func (s *Service) position(v View) string { return s.Fold(v.Key.Name) + "\x00" + string(v.Key.ID) }
+// position sorts by folded name, or by end, then ID.
+func (s *Service) position(v View, f Filter) string {
+	if f.byExpiry() {
+		return v.Key.ExpiresAt.UTC().Format("2006-01-02T15:04:05.000") + "\x00" + string(v.Key.ID)
+	}
+	return s.Fold(v.Key.Name) + "\x00" + string(v.Key.ID)
+}
 
 // Filter narrows a list of keys; at most one of its members is set.
 type Filter struct {
@@ -85,9 +90,16 @@ type Filter struct {
 	Prefix    string // of the secret: the characters that are shown
 	Query     string // case-insensitive prefix of the name, or an exact ID
 	Locked    bool   // only keys whose account is locked
+
+	ExpiresBefore    time.Time // live keys that end before, soonest first; zero for no such filter
+	UnusedSince      time.Time // live keys that were issued before and not used since
+	RetiredSeenSince time.Time // keys of which a retired secret came in since
 }
 
-// List lists the keys of a place by name; a page may come back short, or empty, although there are more.
+// byExpiry tells whether the list is by time instead of by name.
+func (f Filter) byExpiry() bool { return !f.ExpiresBefore.IsZero() }
+
+// List lists the keys of a place by name, or by their end; a page may come back short, or empty, although there are more.
 func (s *Service) List(ctx context.Context, c call.Call, w listing.Where, f Filter, after string, limit int) (Page, error) {
 	if err := c.Caller.Holds(permission.KeysRead); err != nil {
 		return Page{}, err
@@ -107,6 +119,9 @@ func (s *Service) List(ctx context.Context, c call.Call, w listing.Where, f Filt
 		return s.exact(ctx, at, w.Direct, k)
 	}
 	q := listing.Query{Noun: listing.Keys, Place: at.ID(), Direct: w.Direct, Prefix: f.Query, After: after}
+	if f.byExpiry() {
+		q.Noun, q.From, q.Before = listing.KeysByExpiry, s.Now(), f.ExpiresBefore
+	}
 	keys, next, err := listing.Collect(ctx, s.Store.List, q, limit, func(rows listing.Page) ([]View, error) {
 		ids := make([]id.Key, len(rows.Rows))
 		for i, r := range rows.Rows {
@@ -185,7 +200,10 @@ func (f Filter) keep(views []View, now time.Time) []View {
 		case f.Status != "" && v.State.Status != f.Status,
 			f.OwnerType != "" && f.OwnerType != "service_account",
 			f.Prefix != "" && v.Key.Prefix() != f.Prefix,
-			f.Locked && !v.Account.Lock.Locked(now):
+			f.Locked && !v.Account.Lock.Locked(now),
+			f.byExpiry() && (!v.State.Live() || v.Key.ExpiresAt.IsZero() || !v.Key.ExpiresAt.Before(f.ExpiresBefore)),
+			!f.UnusedSince.IsZero() && (!v.State.Live() || !v.Key.CreatedAt.Before(f.UnusedSince) || !v.Key.LastUsedAt.Before(f.UnusedSince)),
+			!f.RetiredSeenSince.IsZero() && v.Key.RetiredSeenAt.Before(f.RetiredSeenSince):
 			continue
 		}
 		out = append(out, v)

@@ -295,3 +295,43 @@ func TestLastUsed_IsTheLatestOfAnyKeyOfTheAccountEndedOnesToo_D3(t *testing.T) {
 	require.Len(t, live, 119)
 	require.NotContains(t, live, keys[0].View.Key.ID)
 }
+
+func TestList_ByTime_B9(t *testing.T) {
+	w := rekeytest.New(t)
+	a, b := w.Account("Recorder", w.Company), w.Account("Other", w.Stranger)
+	ids := func(p *rekeytest.Person, f apikey.Filter) (out []id.Key) {
+		t.Helper()
+		for after := ""; ; {
+			page, err := w.Keys.List(w.Ctx, w.As(p), everywhere, f, after, 1)
+			require.NoError(t, err)
+			for _, v := range page.Keys {
+				out = append(out, v.Key.ID)
+			}
+			if after = page.Next; after == "" {
+				return out
+			}
+		}
+	}
+	late, soon, elsewhere := w.IssueFor(a.ID, "a", 20*24*time.Hour), w.IssueFor(a.ID, "z", 10*24*time.Hour), w.IssueFor(b.ID, "m", 15*24*time.Hour)
+	never, revoked := w.Issue(a.ID, "never"), w.IssueFor(a.ID, "revoked", time.Hour)
+	_, err := w.Keys.Revoke(w.Ctx, w.As(w.Owner), revoked.View.Key.ID, "", "")
+	require.NoError(t, err)
+	in := apikey.Filter{ExpiresBefore: w.Now().Add(30 * 24 * time.Hour)}
+	require.Equal(t, []id.Key{soon.View.Key.ID, elsewhere.View.Key.ID, late.View.Key.ID}, ids(w.Owner, in), "soonest first, of all companies that one sees")
+	require.Equal(t, []id.Key{soon.View.Key.ID, late.View.Key.ID}, ids(w.CompanyAdmin, in))
+	require.Equal(t, []id.Key{soon.View.Key.ID}, ids(w.Owner, apikey.Filter{ExpiresBefore: soon.View.Key.ExpiresAt.Add(time.Second)}))
+	require.Empty(t, ids(w.Owner, apikey.Filter{ExpiresBefore: soon.View.Key.ExpiresAt}))
+	page, err := w.Keys.OfAccountByName(w.Ctx, w.As(w.Owner), a.ID, in, "", 10)
+	require.NoError(t, err)
+	require.Equal(t, soon.View.Key.ID, page.Keys[0].Key.ID)
+	require.Len(t, page.Keys, 2)
+
+	w.Advance(24 * time.Hour)
+	w.Allowed(never.Secret, rekeytest.Home)
+	since := w.Now().Add(-time.Hour)
+	require.ElementsMatch(t, []id.Key{late.View.Key.ID, soon.View.Key.ID, elsewhere.View.Key.ID}, ids(w.Owner, apikey.Filter{UnusedSince: since}))
+	require.Empty(t, ids(w.Owner, apikey.Filter{RetiredSeenSince: since}))
+	w.Request(revoked.Secret, rekeytest.Away)
+	require.Equal(t, []id.Key{revoked.View.Key.ID}, ids(w.Owner, apikey.Filter{RetiredSeenSince: since}))
+	require.Empty(t, ids(w.Owner, apikey.Filter{RetiredSeenSince: w.Now().Add(time.Second)}))
+}

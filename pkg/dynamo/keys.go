@@ -84,7 +84,7 @@ func rotationRowKey(at string, created time.Time, r id.Rotation) key {
 }
 
 func expiryRowKey(place string, expires time.Time, k id.Key) key {
-	return key{rowPK("keys_by_expiry", place), timeText(expires) + "#" + string(k)}
+	return key{rowPK(listing.KeysByExpiry, place), timeText(expires) + "#" + string(k)}
 }
 
 func eventRowKey(place string, at time.Time, e id.Event) key {

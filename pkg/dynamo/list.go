@@ -23,6 +23,9 @@ func (s *Store) List(ctx context.Context, q listing.Query) (_ listing.Page, err 
 		return listing.Page{}, fmt.Errorf("a page of %d rows", q.Limit)
 	}
 	rows := query{table: s.tables.Directory, pk: rowPK(q.Noun, q.Place), prefix: s.fold(q.Prefix), after: q.After, columns: []string{attrSK, attrID}}
+	if q.Noun == listing.KeysByExpiry {
+		rows.prefix, rows.from, rows.to = "", timeText(nextMilli(q.From)), timeText(nextMilli(q.Before)) // rows go on with "#"
+	}
 	if q.Direct {
 		rows.filter.require(rows.filter.compare(attrPlace, "=", stringValue(q.Place)))
 	}

@@ -6,6 +6,7 @@ package listing
 
 import (
 	"context"
+	"time"
 
 	"github.com/rekey-dev/rekey/pkg/authz"
 	"github.com/rekey-dev/rekey/pkg/company"
@@ -24,6 +25,7 @@ type Noun string
 const (
 	ServiceAccounts Noun = "service_accounts"
 	Keys            Noun = "keys"
+	KeysByExpiry    Noun = "keys_by_expiry" // by the time of their end, soonest first; with From and Before instead of Prefix
 )
 
 // Query selects rows of one place.
@@ -32,6 +34,8 @@ type Query struct {
 	Place  string // ID of a node or a company
 	Direct bool   // only objects of the place itself
 	Prefix string // of the name; compared folded
+	From   time.Time
+	Before time.Time
 	After  string // position of the last row of the page before; "" to begin
 	Limit  int    // rows wanted, at most ReadLimit
 }

@@ -42,6 +42,13 @@ func (s *Store) List(ctx context.Context, q listing.Query) (listing.Page, error)
 		for _, k := range s.keys {
 			add(k.Place, k.Name, string(k.ID))
 		}
+	case listing.KeysByExpiry:
+		for _, k := range s.keys {
+			row := listing.Row{ID: string(k.ID), Position: fmt.Sprintf("%013d#%s", k.ExpiresAt.UnixMilli(), k.ID)}
+			if !k.ExpiresAt.IsZero() && !k.ExpiresAt.Before(q.From) && k.ExpiresAt.Before(q.Before) && within(k.Place, q.Place, q.Direct) && row.Position > q.After {
+				rows = append(rows, row)
+			}
+		}
 	default:
 		panic("memstore: a list of what it does not know: " + string(q.Noun))
 	}

@@ -3,6 +3,7 @@ package storetest
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/id"
@@ -56,6 +57,27 @@ var listTests = []test{
 		for _, limit := range []int{1, 3, 14, 500} {
 			w.Equal(want, w.list(accountsAt(w.co), limit), "with a limit of %d", limit)
 		}
+	}},
+	{"keys are listed by their end, within a span of time, and move with it", func(w *world) {
+		a := w.account("Recorder", w.co)
+		at := func(d time.Duration) apikey.Key {
+			k := w.newKey(a, "k")
+			k.ExpiresAt = w.now.Add(d)
+			w.commit(w.set(w.onKey(k, 1), apikey.Create{Key: k}))
+			return k
+		}
+		third, first, second, outside := at(3*time.Hour), at(0), at(2*time.Hour), at(4*time.Hour)
+		w.key(a, "never")
+		q := listing.Query{Noun: listing.KeysByExpiry, Place: w.root.ID(), From: w.now, Before: w.now.Add(4 * time.Hour)}
+		for _, limit := range []int{1, 2, 100} {
+			w.Equal([]string{string(first.ID), string(second.ID), string(third.ID)}, w.list(q, limit))
+		}
+		w.commit(w.editKey(third, func(n *apikey.Key) { n.ExpiresAt = w.now.Add(time.Hour) }))
+		w.commit(w.editKey(second, func(n *apikey.Key) { n.ExpiresAt = time.Time{} }))
+		w.commit(w.editKey(outside, func(n *apikey.Key) { n.ExpiresAt = w.now.Add(-time.Millisecond) }))
+		w.Equal([]string{string(first.ID), string(third.ID)}, w.list(q, 100))
+		q.Direct = true
+		w.Empty(w.list(q, 100))
 	}},
 	{"rows of one name are ordered by ID", func(w *world) {
 		a := w.account("Recorder", w.root)

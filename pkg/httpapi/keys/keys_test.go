@@ -276,7 +276,7 @@ func TestLists_AreOfAPlaceByNameAndOfAnAccountNewestFirst(t *testing.T) {
 
 	for query, pointer := range map[string]string{
 		"status=active&q=a": "/q", "locked=false": "/locked", "status=dead": "/status", "prefix=rka": "/prefix", "owner_type=employee": "/owner_type",
-		"company_id=co_1&service_account_id=sa_1": "/service_account_id", "expires_before=2031-01-01T00:00:00Z": "/expires_before", "direct=true": "/direct",
+		"company_id=co_1&service_account_id=sa_1": "/service_account_id", "expires_before=soon": "/expires_before", "unused_for=P1D": "/unused_for", "direct=true": "/direct",
 	} {
 		w.Call(w.BelowAdmin.Secret, list(query)).Invalid(t, pointer)
 	}

@@ -3,6 +3,7 @@ package keys
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/call"
@@ -26,6 +27,9 @@ type listInput struct {
 	Prefix           string `query:"prefix" minLength:"8" maxLength:"8" doc:"The first 8 characters of the secret"`
 	Q                string `query:"q" maxLength:"100" doc:"Case-insensitive prefix of the name, or an exact ID"`
 	Locked           string `query:"locked" enum:"true" doc:"Only keys of locked accounts"`
+	ExpiresBefore    string `query:"expires_before" format:"date-time" doc:"Live keys that end before, soonest first"`
+	UnusedSince      string `query:"unused_since" format:"date-time" doc:"Live keys that were issued before and not used since"`
+	RetiredSeenSince string `query:"retired_seen_since" format:"date-time" doc:"Keys of which a retired secret came in since"`
 }
 
 // page is a page of keys together with its sealed cursor.
@@ -68,14 +72,15 @@ func (r resource) registerLists() {
 		}, r.show)
 
 	httpapi.Register(r.api, httpapi.Operation{ID: "listKeys", Method: http.MethodGet, Path: "/keys", Tag: noun,
-		Summary: "List keys by name", Description: "At most one of node_id, company_id and service_account_id, and at most one other filter.",
+		Summary: "List keys by name, or by their end", Description: "At most one of node_id, company_id and service_account_id, and at most one other filter.",
 		Access: httpapi.Needs(permission.KeysRead), Errors: []fault.Kind{fault.NotFound}},
 		func(ctx context.Context, c call.Call, in *listInput) (page, error) {
 			where, err := in.PlaceFilter.Where(in.ServiceAccountID)
 			if err != nil {
 				return page{}, err
 			}
-			if err := httpapi.AtMostOne("owner_type", in.OwnerType, "status", in.Status, "prefix", in.Prefix, "q", in.Q, "locked", in.Locked); err != nil {
+			if err := httpapi.AtMostOne("owner_type", in.OwnerType, "status", in.Status, "prefix", in.Prefix, "q", in.Q, "locked", in.Locked,
+				"expires_before", in.ExpiresBefore, "unused_since", in.UnusedSince, "retired_seen_since", in.RetiredSeenSince); err != nil {
 				return page{}, err
 			}
 			after, err := r.api.After(ctx, in.Cursor)
@@ -83,6 +88,18 @@ func (r resource) registerLists() {
 				return page{}, err
 			}
 			f := apikey.Filter{Status: apikey.Status(in.Status), OwnerType: in.OwnerType, Prefix: in.Prefix, Query: in.Q, Locked: in.Locked != ""}
+			for _, at := range []struct {
+				pointer, text string
+				to            *time.Time
+			}{{"/expires_before", in.ExpiresBefore, &f.ExpiresBefore}, {"/unused_since", in.UnusedSince, &f.UnusedSince},
+				{"/retired_seen_since", in.RetiredSeenSince, &f.RetiredSeenSince}} {
+				if at.text == "" {
+					continue
+				}
+				if *at.to, err = time.Parse(time.RFC3339, at.text); err != nil {
+					return page{}, fault.InvalidField(at.pointer, "is no time of RFC 3339")
+				}
+			}
 			if in.ServiceAccountID != "" {
 				account, ok := id.Parse[id.ServiceAccount](in.ServiceAccountID)
 				if !ok {
