@@ -28,10 +28,11 @@ func NextDue(k Key, notices []time.Duration, now time.Time) time.Time {
 	return k.ExpiresAt
 }
 
-// Due is a key that the sweeper has to look at, and since when.
+// Due is what the sweeper has to look at, and since when: a key or, with a Policy instead, the task of a policy that changed.
 type Due struct {
-	Key id.Key
-	At  time.Time
+	Key    id.Key
+	Policy id.Policy
+	At     time.Time
 }
 
 // Plan lets the notices of a key's end begin anew at now.

@@ -125,6 +125,10 @@ const (
 	ServiceAccountRevoked = "service_account.revoked"
 	ServiceAccountRotated = "service_account.rotated"
 
+	PolicyCreated = "policy.created"
+	PolicyUpdated = "policy.updated"
+	PolicyDeleted = "policy.deleted"
+
 	SetupCompleted = "setup.completed"
 	RecoveryUsed   = "recovery.used"
 )

@@ -60,6 +60,9 @@ var actions = map[string]string{
 	audit.ServiceAccountCreated: silent,
 	audit.ServiceAccountUpdated: silent,
 	audit.ServiceAccountDeleted: silent,
+	audit.PolicyCreated:         silent,
+	audit.PolicyUpdated:         silent,
+	audit.PolicyDeleted:         silent,
 	audit.SetupCompleted:        silent,
 	audit.RecoveryUsed:          silent,
 

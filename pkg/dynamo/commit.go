@@ -15,6 +15,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
+	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
@@ -109,6 +110,12 @@ func (b *builder) add(w change.Write) error {
 		b.createRotation(w)
 	case rotation.Update:
 		b.updateRotation(w)
+	case policy.Create:
+		return b.createPolicy(w)
+	case policy.Update:
+		return b.updatePolicy(w)
+	case policy.Delete:
+		b.deletePolicy(w)
 	default:
 		return fmt.Errorf("no such write: %T", w)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -37,8 +38,9 @@ func setDue(e *expression, object string, at time.Time) {
 	e.setTime(attrDueAt, at)
 }
 
-// Due returns keys of a shard (0 to DueShards-1) that are due at a moment, the longest due first: one query of the index,
-// half a read unit when there is nothing. The index lags behind the items by moments; whoever acts on a key reads it first.
+// Due returns the keys and the tasks of a shard (0 to DueShards-1) that are due at a moment, the longest due first: one query of
+// the index, half a read unit when there is nothing. The index lags behind the items by moments; whoever acts on one reads it
+// first.
 func (s *Store) Due(ctx context.Context, shard int, now time.Time, limit int) (due []apikey.Due, err error) {
 	defer wrap(&err, "Store.Due(%d)", shard)
 	var e expression
@@ -50,7 +52,13 @@ func (s *Store) Due(ctx context.Context, shard int, now time.Time, limit int) (d
 	}
 	for _, it := range out.Items {
 		r := reader{it: it}
-		due = append(due, apikey.Due{Key: id.Key(r.string(attrPK)), At: r.time(attrDueAt)})
+		one := apikey.Due{At: r.time(attrDueAt)}
+		if task, ok := strings.CutPrefix(r.string(attrPK), prefixTask); ok {
+			one.Policy = id.Policy(task)
+		} else {
+			one.Key = id.Key(r.string(attrPK))
+		}
+		due = append(due, one)
 		if r.err != nil {
 			return nil, r.err
 		}

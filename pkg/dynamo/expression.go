@@ -132,6 +132,14 @@ func (e *expression) isInt(attr string, n int64) string {
 	return is
 }
 
+// isText is the condition that a text is s; one that is not there is "".
+func (e *expression) isText(attr, s string) string {
+	if s == "" {
+		return e.missing(attr)
+	}
+	return e.compare(attr, "=", stringValue(s))
+}
+
 // isTime is the condition that a time is t; the zero time is one that is not there.
 func (e *expression) isTime(attr string, t time.Time) string {
 	if t.IsZero() {

@@ -22,6 +22,12 @@ const (
 	prefixSeen   = "seen#"
 )
 
+// Prefixes of partition keys that are read back.
+const (
+	prefixPolicy = "policy#"
+	prefixTask   = "task#"
+)
+
 // Nouns of name reservations that are no listing.Noun.
 const (
 	nounNodes     listing.Noun = "nodes"
@@ -67,6 +73,13 @@ func eventKey(e id.Event) key        { return key{string(e), "event"} }
 func idemKey(scope string) key       { return key{"idem#" + scope, "idem"} }
 func warmKey() key                   { return key{"warm", "warm"} }
 func eventRowPK(p string) string     { return "at#" + p }
+func policyAtKey(p id.Policy) key    { return key{string(p), "policy_at"} }
+func taskKey(p id.Policy) key        { return key{prefixTask + string(p), "task"} }
+
+// policyKey keeps a policy under what it is attached to, so that there is one at most.
+func policyKey(attached string) key { return key{prefixPolicy + attached, "policy"} }
+
+func attachedTo(pk string) string { return strings.TrimPrefix(pk, prefixPolicy) }
 
 func nameKey(noun listing.Noun, place, folded string) key {
 	return key{"name#" + string(noun) + "#" + place, folded}

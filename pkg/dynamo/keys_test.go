@@ -36,7 +36,7 @@ func drawText(t *rapid.T) string {
 }
 
 func drawNoun(t *rapid.T) listing.Noun {
-	return rapid.SampledFrom([]listing.Noun{listing.ServiceAccounts, listing.Keys, nounNodes, nounCompanies}).Draw(t, "noun")
+	return rapid.SampledFrom([]listing.Noun{listing.ServiceAccounts, listing.Keys, listing.Policies, nounNodes, nounCompanies}).Draw(t, "noun")
 }
 
 // built is a key with the table that it is for and all that it was made of.
@@ -83,10 +83,19 @@ var builders = []func(t *rapid.T) built{
 		a, n := drawID[id.ServiceAccount](t), rapid.Int64Range(0, 9_999_999_999).Draw(t, "epoch")
 		return built{"I", fmt.Sprint("epoch", a, n), epochKey(a, n)}
 	},
+	func(t *rapid.T) built {
+		p := drawID[id.Policy](t)
+		return built{"I", fmt.Sprint("task", p), taskKey(p)}
+	},
 	func(*rapid.T) built { return built{"I", "warm", warmKey()} },
 	func(*rapid.T) built { return built{"D", "msp", mspKey()} },
 	func(t *rapid.T) built { n := drawID[id.Node](t); return built{"D", fmt.Sprint("node", n), nodeKey(n)} },
 	func(t *rapid.T) built { p := drawPlace(t); return built{"D", fmt.Sprint("use", p), useKey(p)} },
+	func(t *rapid.T) built { p := drawPlace(t); return built{"D", fmt.Sprint("policy", p), policyKey(p)} },
+	func(t *rapid.T) built {
+		p := drawID[id.Policy](t)
+		return built{"D", fmt.Sprint("policy at", p), policyAtKey(p)}
+	},
 	func(t *rapid.T) built {
 		n, p, s := drawNoun(t), drawPlace(t), drawText(t)
 		return built{"D", fmt.Sprint("name", n, p, s), nameKey(n, p, s)}

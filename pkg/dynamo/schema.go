@@ -30,8 +30,12 @@ package dynamo
 //	Identity  token            pat_…               token                  -    < 4,096  setup, authorizer (use, lock)    authorizer, keystatus
 //	Identity  company          co_…                company                -    < 1,024  company.Create                   authorizer, serviceaccounts
 //	Identity  role             role_…              role                   -    < 4,096  (custom roles come later)        authorizer, roles
+//	Identity  task             task#<pol_…>        task                   yes  < 700    rotationpolicies, sweeper        sweeper
 //	Directory msp              msp                 msp                    -    < 700    setup                            setup, me
 //	Directory node             node_…              node                   -    < 1,500  setup                            serviceaccounts, keys, auditevents
+//	Directory policy           policy#<node_… …>   policy                 -    < 8,192  rotationpolicies                 rotationpolicies, keys,
+//	                                                                                                                     serviceaccounts, sweeper
+//	Directory policy_at        pol_…               policy_at              -    < 300    rotationpolicies                 rotationpolicies
 //	Directory use              node_… co_… role_…  use                    -    < 300    with every create and delete     (conditions only)
 //	Directory name             name#<noun>#<place> <folded name>          -    < 700    with every create and rename     (conditions only)
 //	Directory row              list#<noun>#<place> <folded>\x00<ID>       -    < 700    with every create and rename     serviceaccounts, keys
@@ -83,10 +87,18 @@ package dynamo
 //	26  an audit record as the stream delivers it            EventOfImage           (no call)
 //	27  what is due in a shard, by time                     Store.Due, Reschedule  Query of the index; UpdateItem
 //	28  a rotation; those of a subtree or an account         Store.Rotation, Rotations
-//	29  how many digests each pepper has (a tool)            CountPepperUse         Scan, paced
-//	30  count what a key was used for                        Verifier.Tally         UpdateItem, 2 where a later one was first
-//	31  what a key was used for, by hour                     Store.Usage            Query
-//	32  who sent wrong secrets for a key                     Store.WrongSecrets     Query
+//	29  count what a key was used for                        Verifier.Tally         UpdateItem, 2 where a later one was first
+//	30  what a key was used for, by hour                     Store.Usage            Query
+//	31  who sent wrong secrets for a key                     Store.WrongSecrets     Query
+//	32  a policy by its ID                                   Store.Policy           GetItem, twice
+//	33  the policies of places and accounts, or of a page    Store.PoliciesOf       BatchGetItem
+//	34  what changes of policies left to be done             Store.Tasks            BatchGetItem
+//	35  note how far that has come                           Store.AdvanceTask      UpdateItem
+//	36  how many digests each pepper has (a tool)            CountPepperUse         Scan, paced
+//
+// What holds for an account (policy.Resolve) is one call of pattern 33 with its own ID, its company's and its nodes': 2 to 10
+// items, each one read unit whether or not it is there, two when a policy is over 4 KiB (many long addresses). It is read when a
+// secret is made and when an end is set; no verdict reads it.
 
 // Tables are the physical names. A function gets only those that it uses; the others may be empty.
 type Tables struct {
@@ -131,6 +143,9 @@ const (
 	typeEventRow    = "event_row"
 	typeIdempotency = "idempotency"
 	typeUsage       = "usage"
+	typePolicy      = "policy"
+	typePolicyAt    = "policy_at"
+	typeTask        = "task"
 )
 
 // Attributes of what people name and administer. Version is the ETag; event_seq counts the audit records on the object.
@@ -265,6 +280,14 @@ const (
 	attrOutcome        = "outcome"
 	attrDetails        = "details" // a JSON object
 	attrOperation      = "operation"
+)
+
+// Attributes of policies and of their tasks.
+const (
+	attrAttachedKind = "attached_kind"
+	attrAttachedID   = "attached_id"
+	attrFields       = "fields" // a JSON object of what the policy sets
+	attrCursor       = "cursor"
 )
 
 // Attributes of idempotency records.

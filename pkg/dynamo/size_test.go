@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,8 +12,10 @@ import (
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/company"
 	"github.com/rekey-dev/rekey/pkg/employee"
+	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/place"
+	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/token"
@@ -64,4 +67,27 @@ func TestItems_ThatAVerdictReadsAreOneReadUnitEach_P4(t *testing.T) {
 		Place: deepest, RoleID: role.Owner, Status: employee.Active, CreatedAt: sometime, UpdatedAt: sometime, Version: 1e6, EventSeq: 1e9})), 2048)
 	require.Less(t, Size(encodeCompany(company.Company{ID: deepest.Company, Name: longest, Place: deepest, Status: company.Suspended, CreatedAt: sometime,
 		UpdatedAt: sometime, Version: 1e6, EventSeq: 1e9})), 1024)
+}
+
+func TestItems_OfPoliciesAreTwoReadUnitsAtMost(t *testing.T) {
+	var notify []string
+	var calendars []id.Calendar
+	for range 10 {
+		notify, calendars = append(notify, strings.Repeat("n", 254)), append(calendars, "cal_00000000000000000001")
+	}
+	year, yes := 3650*24*time.Hour, true
+	p := policy.Policy{ID: "pol_00000000000000000001", AttachedTo: policy.Attachment{Kind: policy.ServiceAccount, ID: "sa_00000000000000000001"},
+		Place: deepest, CreatedBy: somebody, CreatedByName: longest + " " + longest, CreatedAt: sometime, UpdatedAt: sometime, Version: 1e6, EventSeq: 1e9,
+		Fields: policy.Fields{Schedule: &policy.Schedule{Rule: strings.Repeat("R", policy.MaxRule), Zone: strings.Repeat("Z", policy.MaxZone)},
+			Overlap: &year, Notice: slices.Repeat([]time.Duration{year}, 10), QuietFor: &year, RetireOnQuiet: &yes, ExtendOnce: &year, AllowRotateSelf: &yes,
+			DefaultLifetime: &year, MaxLifetime: &year, ReportOnly: &yes, Lock: &policy.Lock{Threshold: 100, Window: year, Duration: year, Strict: true},
+			Calendars: &calendars, Notify: &notify, DeliverTo: &policy.Delivery{Type: policy.SecretsManager, SecretID: strings.Repeat("s", policy.MaxSecretID),
+				JSONKey: strings.Repeat("k", policy.MaxJSONKey), RoleARN: strings.Repeat("a", policy.MaxRoleARN)}}}
+	it, err := encodePolicy(p)
+	require.NoError(t, err)
+	require.Less(t, Size(it), 2*readUnit)
+	p.Fields.Notify, p.Fields.DeliverTo, p.CreatedByName = &[]string{"keys@example.com"}, nil, "Ada Lovelace"
+	it, err = encodePolicy(p)
+	require.NoError(t, err)
+	require.Less(t, Size(it), readUnit, "a common one is one")
 }

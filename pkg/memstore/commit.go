@@ -14,6 +14,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
+	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 )
@@ -125,6 +126,12 @@ func (t *transaction) write(w change.Write) string {
 		return t.createRotation(w)
 	case rotation.Update:
 		return t.updateRotation(w)
+	case policy.Create:
+		return t.createPolicy(w)
+	case policy.Update:
+		return t.updatePolicy(w)
+	case policy.Delete:
+		return t.deletePolicy(w)
 	}
 	panic(fmt.Sprintf("memstore: a write that it does not know: %T", w))
 }
@@ -183,6 +190,10 @@ func (s *Store) checkSeq(e audit.Event, all []audit.Event) {
 		var r rotation.Rotation
 		r, known = s.rotations[id.Rotation(e.Target.ID)]
 		seq = r.EventSeq
+	case "policy":
+		var p policy.Policy
+		p, known = s.policies[s.policyAt[id.Policy(e.Target.ID)]]
+		seq = p.EventSeq
 	case "personal_access_token":
 		var p heldToken
 		p, known = s.tokens[id.PAT(e.Target.ID)]

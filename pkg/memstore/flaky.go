@@ -20,6 +20,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
+	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
@@ -224,6 +225,24 @@ func (f *Flaky) AccountKeys(ctx context.Context, a id.ServiceAccount, after stri
 
 func (f *Flaky) Due(ctx context.Context, shard int, now time.Time, limit int) ([]apikey.Due, error) {
 	return through(ctx, f, "Due", func(ctx context.Context) ([]apikey.Due, error) { return f.Under.Due(ctx, shard, now, limit) })
+}
+
+func (f *Flaky) Policy(ctx context.Context, p id.Policy) (policy.Policy, error) {
+	return through(ctx, f, "Policy", func(ctx context.Context) (policy.Policy, error) { return f.Under.Policy(ctx, p) })
+}
+
+func (f *Flaky) PoliciesOf(ctx context.Context, attached []string) ([]policy.Policy, error) {
+	return through(ctx, f, "PoliciesOf", func(ctx context.Context) ([]policy.Policy, error) {
+		return f.Under.PoliciesOf(ctx, attached)
+	})
+}
+
+func (f *Flaky) Tasks(ctx context.Context, policies []id.Policy) ([]policy.Task, error) {
+	return through(ctx, f, "Tasks", func(ctx context.Context) ([]policy.Task, error) { return f.Under.Tasks(ctx, policies) })
+}
+
+func (f *Flaky) AdvanceTask(ctx context.Context, old, next policy.Task) error {
+	return effect(ctx, f, "AdvanceTask", func(ctx context.Context) error { return f.Under.AdvanceTask(ctx, old, next) })
 }
 
 func (f *Flaky) Rotation(ctx context.Context, r id.Rotation) (rotation.Rotation, error) {

@@ -77,31 +77,6 @@ func (s *Store) Keys(ctx context.Context, ids []id.Key) ([]apikey.Key, error) {
 	return out, nil
 }
 
-// Due returns keys of a shard that are due at a moment, the longest due first. Everything is in shard 0.
-func (s *Store) Due(ctx context.Context, shard int, now time.Time, limit int) ([]apikey.Due, error) {
-	defer s.mu.Unlock()
-	if err := s.begin(ctx); err != nil {
-		return nil, err
-	}
-	if shard != 0 {
-		return nil, nil
-	}
-	var due []apikey.Key
-	for _, k := range s.keys {
-		if !k.DueAt.IsZero() && !k.DueAt.After(now) {
-			due = append(due, k)
-		}
-	}
-	slices.SortFunc(due, func(a, b apikey.Key) int {
-		return cmp.Or(a.DueAt.Compare(b.DueAt), strings.Compare(string(a.ID), string(b.ID)))
-	})
-	var out []apikey.Due
-	for _, k := range due[:min(limit, len(due))] {
-		out = append(out, apikey.Due{Key: k.ID, At: k.DueAt})
-	}
-	return out, nil
-}
-
 // Reschedule moves the time at which a key is due.
 func (s *Store) Reschedule(ctx context.Context, k id.Key, from, to time.Time) error {
 	defer s.mu.Unlock()

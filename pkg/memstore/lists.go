@@ -49,6 +49,10 @@ func (s *Store) List(ctx context.Context, q listing.Query) (listing.Page, error)
 				rows = append(rows, row)
 			}
 		}
+	case listing.Policies:
+		for _, p := range s.policies {
+			add(p.Place, "", p.AttachedTo.ID)
+		}
 	default:
 		panic("memstore: a list of what it does not know: " + string(q.Noun))
 	}

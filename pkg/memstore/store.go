@@ -28,6 +28,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
+	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
@@ -49,7 +50,10 @@ type Store struct {
 	accounts  map[id.ServiceAccount]serviceaccount.Account
 	keys      map[id.Key]apikey.Key
 	rotations map[id.Rotation]rotation.Rotation
-	names     map[string]bool // folded names and addresses that are taken, by noun and place
+	policies  map[string]policy.Policy // by the ID of what they are attached to
+	policyAt  map[id.Policy]string
+	tasks     map[id.Policy]policy.Task // those that are done have no due time
+	names     map[string]bool           // folded names and addresses that are taken, by noun and place
 
 	retired   map[string]map[string]bool // digests of secrets that a credential once had
 	ends      map[id.ServiceAccount]map[int64]serviceaccount.Ended
@@ -79,6 +83,9 @@ func New() *Store {
 		accounts:  map[id.ServiceAccount]serviceaccount.Account{},
 		keys:      map[id.Key]apikey.Key{},
 		rotations: map[id.Rotation]rotation.Rotation{},
+		policies:  map[string]policy.Policy{},
+		policyAt:  map[id.Policy]string{},
+		tasks:     map[id.Policy]policy.Task{},
 		names:     map[string]bool{},
 		retired:   map[string]map[string]bool{},
 		ends:      map[id.ServiceAccount]map[int64]serviceaccount.Ended{},

@@ -2,8 +2,8 @@
 //
 //	period = "P" ( weeks "W" | [ days "D" ] [ "T" [ hours "H" ] [ minutes "M" ] [ seconds "S" ] ] )
 //
-// with at least one number, each 1 to 5 digits (weeks: 1 to 4) without a sign or a fraction. A day is 24 hours and a week seven days, whatever
-// a clock on a wall does. Years and months are refused: how long one is, depends on when.
+// with at least one number, each 1 to 5 digits (weeks: 1 to 4) without a sign or a fraction. A day is 24 hours and a week
+// seven days, whatever a clock on a wall does. Years and months are refused: how long one is depends on when.
 package period
 
 import (

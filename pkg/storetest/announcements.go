@@ -14,7 +14,7 @@ import (
 func (w *world) locked(owner string, at time.Time) lock.Counter {
 	w.t.Helper()
 	var c lock.Counter
-	for range policy.Threshold {
+	for range lockPolicy.Threshold {
 		c = w.count(w.failure(owner, "", w.counter(owner).Epoch, at))
 	}
 	w.True(c.Locked(at))
@@ -107,7 +107,7 @@ var announceTests = []test{
 	{"the lock of each window is announced", func(w *world) {
 		owner := string(w.account("Recorder", w.root).ID)
 		w.NoError(w.store.Announce(w.ctx, owner, w.locked(owner, w.now), w.lockRecord(owner, 2)))
-		later := w.now.Add(policy.Duration)
+		later := w.now.Add(lockPolicy.Duration)
 		c := w.locked(owner, later)
 		w.False(c.Announced)
 		w.NoError(w.store.Announce(w.ctx, owner, c, w.lockRecord(owner, 3)))

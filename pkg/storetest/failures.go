@@ -10,12 +10,12 @@ import (
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
-// policy locks after 5 wrong secrets in 10 minutes, for 20.
-var policy = lock.Policy{Threshold: 5, Window: 10 * time.Minute, Duration: 20 * time.Minute}
+// lockPolicy locks after 5 wrong secrets in 10 minutes, for 20.
+var lockPolicy = lock.Policy{Threshold: 5, Window: 10 * time.Minute, Duration: 20 * time.Minute}
 
 func (w *world) failure(owner, source string, epoch int64, at time.Time) verify.Failure {
 	return verify.Failure{Owner: owner, Source: source, Epoch: epoch, KeyID: "key_00000000000000000001", UserAgent: "guesser/1",
-		At: at, Policy: policy}
+		At: at, Policy: lockPolicy}
 }
 
 func (w *world) count(f verify.Failure) lock.Counter {
@@ -62,39 +62,39 @@ func (w *world) owners(f func(owner string)) {
 var failureTests = []test{
 	{"failures count up within a window, and say when window and lock end", func(w *world) {
 		w.owners(func(owner string) {
-			for i := range policy.Threshold {
+			for i := range lockPolicy.Threshold {
 				at := w.now.Add(time.Duration(i) * time.Second)
 				got := w.count(w.failure(owner, "", 0, at))
-				want := lock.Counter{Failures: i + 1, Threshold: policy.Threshold, WindowEndsAt: w.now.Add(policy.Window),
-					LockEndsAt: at.Add(policy.Duration), LastFailureAt: at}
+				want := lock.Counter{Failures: i + 1, Threshold: lockPolicy.Threshold, WindowEndsAt: w.now.Add(lockPolicy.Window),
+					LockEndsAt: at.Add(lockPolicy.Duration), LastFailureAt: at}
 				w.same(want, got)
 				w.same(want, w.counter(owner))
-				w.Equal(i+1 == policy.Threshold, got.Locked(at))
+				w.Equal(i+1 == lockPolicy.Threshold, got.Locked(at))
 			}
 		})
 	}},
 	{"a failure after the window's end begins a new one", func(w *world) {
 		w.owners(func(owner string) {
 			w.count(w.failure(owner, "", 0, w.now))
-			w.Equal(2, w.count(w.failure(owner, "", 0, w.now.Add(policy.Window-time.Second))).Failures)
-			at := w.now.Add(policy.Window)
-			want := lock.Counter{Failures: 1, Threshold: policy.Threshold, WindowEndsAt: at.Add(policy.Window),
-				LockEndsAt: at.Add(policy.Duration), LastFailureAt: at}
+			w.Equal(2, w.count(w.failure(owner, "", 0, w.now.Add(lockPolicy.Window-time.Second))).Failures)
+			at := w.now.Add(lockPolicy.Window)
+			want := lock.Counter{Failures: 1, Threshold: lockPolicy.Threshold, WindowEndsAt: at.Add(lockPolicy.Window),
+				LockEndsAt: at.Add(lockPolicy.Duration), LastFailureAt: at}
 			w.same(want, w.count(w.failure(owner, "", 0, at)))
 			w.same(want, w.counter(owner))
 		})
 	}},
 	{"a failure against a locked counter changes nothing", func(w *world) {
 		w.owners(func(owner string) {
-			for range policy.Threshold {
+			for range lockPolicy.Threshold {
 				w.count(w.failure(owner, "", 0, w.now))
 			}
 			locked := w.counter(owner)
-			for _, later := range []time.Duration{0, policy.Window + time.Second, policy.Duration - time.Second} {
+			for _, later := range []time.Duration{0, lockPolicy.Window + time.Second, lockPolicy.Duration - time.Second} {
 				w.same(locked, w.count(w.failure(owner, "", 0, w.now.Add(later))))
 				w.same(locked, w.counter(owner))
 			}
-			w.Equal(1, w.count(w.failure(owner, "", 0, w.now.Add(policy.Duration))).Failures, "the lock has ended")
+			w.Equal(1, w.count(w.failure(owner, "", 0, w.now.Add(lockPolicy.Duration))).Failures, "the lock has ended")
 		})
 	}},
 	{"a lock that ends within its window begins a new one", func(w *world) {
@@ -113,7 +113,7 @@ var failureTests = []test{
 	}},
 	{"a failure of an older epoch changes nothing", func(w *world) {
 		a := w.account("Recorder", w.root)
-		for range policy.Threshold {
+		for range lockPolicy.Threshold {
 			w.count(w.failure(string(a.ID), "", 0, w.now))
 		}
 		w.unlock(a)
@@ -155,7 +155,7 @@ var failureTests = []test{
 			for _, source := range []string{"", "192.0.2.7"} {
 				for _, err := range together(24, func(int) error {
 					c, err := w.store.Count(w.ctx, w.failure(owner, source, 0, w.now))
-					if err == nil && (c.Failures < 1 || c.Failures > policy.Threshold) {
+					if err == nil && (c.Failures < 1 || c.Failures > lockPolicy.Threshold) {
 						return fmt.Errorf("%d failures are counted", c.Failures)
 					}
 					return err
@@ -163,14 +163,14 @@ var failureTests = []test{
 					w.NoError(err)
 				}
 			}
-			w.Equal(policy.Threshold, w.counter(owner).Failures)
-			w.Equal(policy.Threshold, w.source(owner, "192.0.2.7").Counter.Failures)
+			w.Equal(lockPolicy.Threshold, w.counter(owner).Failures)
+			w.Equal(lockPolicy.Threshold, w.source(owner, "192.0.2.7").Counter.Failures)
 		})
 	}},
 	{"failures at once in a window that has ended begin one new window", func(w *world) {
 		owner := string(w.account("Recorder", w.root).ID)
 		w.count(w.failure(owner, "", 0, w.now))
-		later := w.now.Add(policy.Window + time.Minute)
+		later := w.now.Add(lockPolicy.Window + time.Minute)
 		for _, err := range together(4, func(int) error {
 			_, err := w.store.Count(w.ctx, w.failure(owner, "", 0, later))
 			return err
@@ -179,15 +179,15 @@ var failureTests = []test{
 		}
 		got := w.counter(owner)
 		w.Equal(4, got.Failures)
-		w.True(got.WindowEndsAt.Equal(later.Add(policy.Window)))
+		w.True(got.WindowEndsAt.Equal(later.Add(lockPolicy.Window)))
 	}},
 	{"a source's failures are its own", func(w *world) {
 		w.owners(func(owner string) {
 			w.same(lock.Source{}, w.source(owner, "192.0.2.7"))
 			w.count(w.failure(owner, "192.0.2.7", 0, w.now))
 			got := w.count(w.failure(owner, "192.0.2.7", 0, w.now.Add(time.Second)))
-			want := lock.Counter{Failures: 2, Threshold: policy.Threshold, WindowEndsAt: w.now.Add(policy.Window),
-				LockEndsAt: w.now.Add(time.Second + policy.Duration), LastFailureAt: w.now.Add(time.Second)}
+			want := lock.Counter{Failures: 2, Threshold: lockPolicy.Threshold, WindowEndsAt: w.now.Add(lockPolicy.Window),
+				LockEndsAt: w.now.Add(time.Second + lockPolicy.Duration), LastFailureAt: w.now.Add(time.Second)}
 			w.same(want, got)
 			w.count(w.failure(owner, "2001:db8::/64", 0, w.now))
 			w.same(lock.Counter{}, w.counter(owner))
@@ -199,7 +199,7 @@ var failureTests = []test{
 	}},
 	{"a source's count begins anew in a new epoch, and late failures do not take it back", func(w *world) {
 		a := string(w.account("Recorder", w.root).ID)
-		for range policy.Threshold {
+		for range lockPolicy.Threshold {
 			w.count(w.failure(a, "192.0.2.7", 0, w.now))
 		}
 		w.True(w.source(a, "192.0.2.7").Counter.Locked(w.now))
@@ -228,7 +228,7 @@ var failureTests = []test{
 				}
 			}
 			w.count(w.failure(owner, "192.0.2.5", 0, w.now)) // of an older epoch
-			w.count(w.failure(owner, "192.0.2.6", 1, w.now.Add(-policy.Window)))
+			w.count(w.failure(owner, "192.0.2.6", 1, w.now.Add(-lockPolicy.Window)))
 			addresses := func(now time.Time, limit int) []string {
 				got, err := w.store.Sources(w.ctx, owner, 1, now, limit)
 				w.NoError(err)
@@ -241,8 +241,8 @@ var failureTests = []test{
 			}
 			w.Equal([]string{"192.0.2.2", "192.0.2.4", "192.0.2.1", "192.0.2.3"}, addresses(w.now, 10))
 			w.Equal([]string{"192.0.2.2", "192.0.2.4"}, addresses(w.now, 2))
-			w.Equal([]string{"192.0.2.2"}, addresses(w.now.Add(policy.Window), 10), "the one that is locked")
-			w.Empty(addresses(w.now.Add(policy.Duration), 10))
+			w.Equal([]string{"192.0.2.2"}, addresses(w.now.Add(lockPolicy.Window), 10), "the one that is locked")
+			w.Empty(addresses(w.now.Add(lockPolicy.Duration), 10))
 		})
 	}},
 }

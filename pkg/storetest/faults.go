@@ -9,6 +9,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/verify"
@@ -35,6 +36,7 @@ var faultTests = []test{
 		t := w.token()
 		e := w.existing()
 		rot := w.begun(a, w.now)
+		p := w.policyOf(policy.Attachment{Kind: policy.Company, ID: w.co.ID()}, w.co)
 		counter := w.locked(string(a.ID), w.now)
 		set := w.edit(a, func(n *serviceaccount.Account) { n.Description = "edited" })
 		denied := w.happened("node", w.root.ID(), 0)
@@ -58,13 +60,20 @@ var faultTests = []test{
 				return err
 			},
 			"Due":        func() error { return just(w.store.Due(w.ctx, 0, w.now, 10)) },
+			"Reschedule": func() error { return w.store.Reschedule(w.ctx, k.ID, time.Time{}, w.now) },
 			"Rotation":   func() error { return just(w.store.Rotation(w.ctx, rot.ID)) },
 			"Rotations":  func() error { return just(w.store.Rotations(w.ctx, rotation.Query{Place: w.root.ID(), Limit: 10})) },
-			"Reschedule": func() error { return w.store.Reschedule(w.ctx, k.ID, time.Time{}, w.now) },
-			"LiveKeys":   func() error { return just(w.store.LiveKeys(w.ctx, a, w.now)) },
-			"EpochEnds":  func() error { return just(w.store.EpochEnds(w.ctx, a.ID)) },
-			"Sources":    func() error { return just(w.store.Sources(w.ctx, string(a.ID), 0, w.now, 10)) },
-			"Sightings":  func() error { return just(w.store.Sightings(w.ctx, k.ID, 10)) },
+			"Policy":     func() error { return just(w.store.Policy(w.ctx, p.ID)) },
+			"PoliciesOf": func() error { return just(w.store.PoliciesOf(w.ctx, []string{p.AttachedTo.ID})) },
+			"Tasks":      func() error { return just(w.store.Tasks(w.ctx, []id.Policy{p.ID})) },
+			"AdvanceTask": func() error {
+				t := policy.TaskOf(p, 1, w.now)
+				return w.store.AdvanceTask(w.ctx, t, t)
+			},
+			"LiveKeys":  func() error { return just(w.store.LiveKeys(w.ctx, a, w.now)) },
+			"EpochEnds": func() error { return just(w.store.EpochEnds(w.ctx, a.ID)) },
+			"Sources":   func() error { return just(w.store.Sources(w.ctx, string(a.ID), 0, w.now, 10)) },
+			"Sightings": func() error { return just(w.store.Sightings(w.ctx, k.ID, 10)) },
 			"List": func() error {
 				q := accountsAt(w.root)
 				q.Limit = 10

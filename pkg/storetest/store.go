@@ -17,6 +17,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
+	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/usage"
@@ -63,7 +64,8 @@ type Store interface {
 	LiveKeys(ctx context.Context, a serviceaccount.Account, now time.Time) ([]apikey.Key, error)
 	// EpochEnds returns the ends of an account's issue epochs, by epoch.
 	EpochEnds(ctx context.Context, a id.ServiceAccount) (map[int64]serviceaccount.Ended, error)
-	// Due returns keys of a shard (0 to 15) that are due at a moment, the longest due first. It may lag behind by moments.
+	// Due returns the keys and the tasks of a shard (0 to 15) that are due at a moment, the longest due first. It may lag behind
+	// by moments.
 	Due(ctx context.Context, shard int, now time.Time, limit int) ([]apikey.Due, error)
 	// Reschedule moves the time at which a key is due, from what was read; it is lost when that is another meanwhile.
 	Reschedule(ctx context.Context, k id.Key, from, to time.Time) error
@@ -82,6 +84,13 @@ type Store interface {
 	Rotation(ctx context.Context, r id.Rotation) (rotation.Rotation, error)
 	// Rotations returns rotations of a place and everything below it, or of one account, newest first.
 	Rotations(ctx context.Context, q rotation.Query) (rotation.Page, error)
+	Policy(ctx context.Context, p id.Policy) (policy.Policy, error)
+	// PoliciesOf returns the policies of places and accounts, by their IDs, in any order; those without are left out.
+	PoliciesOf(ctx context.Context, attached []string) ([]policy.Policy, error)
+	// Tasks returns what changes of policies left to be done; of policies without such a task, nothing.
+	Tasks(ctx context.Context, policies []id.Policy) ([]policy.Task, error)
+	// AdvanceTask notes how far a task has come; done when next is not due. It is lost when the task is not as it was read.
+	AdvanceTask(ctx context.Context, old, next policy.Task) error
 
 	List(ctx context.Context, q listing.Query) (listing.Page, error)
 	AuditEvent(ctx context.Context, e id.Event) (audit.Event, error)

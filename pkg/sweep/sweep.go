@@ -124,7 +124,7 @@ func (s *Sweeper) shard(ctx context.Context, c call.Call, shard int) (Run, error
 		}
 		fresh := false
 		for _, d := range keys {
-			if seen[d.Key] {
+			if d.Policy != "" || seen[d.Key] {
 				continue // the index lags behind, or the key could not even be put off
 			}
 			if deadline, ok := ctx.Deadline(); ok && deadline.Sub(s.Now()) < reserve {
