@@ -2,6 +2,7 @@ package apikey
 
 import (
 	"context"
+	"maps"
 	"strconv"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/name"
 	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 )
 
@@ -42,9 +44,19 @@ func (s *Service) Patch(ctx context.Context, c call.Call, k id.Key, in Patch) (V
 			return View{}, endedFault(v)
 		}
 		now, op := s.Now(), id.New[id.Operation](s.Rand)
-		next, changed, err := in.apply(v.Key, now)
-		if err != nil || len(changed) == 0 {
-			return v, err
+		next, changed, err := in.apply(v.Key)
+		if err != nil {
+			return View{}, err
+		}
+		details := map[string]any{}
+		if in.ExpiresAt.Given && !in.ExpiresAt.At.Equal(v.Key.ExpiresAt) {
+			if err := s.setEnd(ctx, &next, v.Account, in.ExpiresAt, now, details); err != nil {
+				return View{}, err
+			}
+			changed = append(changed, "expires_at")
+		}
+		if len(changed) == 0 {
+			return v, nil
 		}
 		if next.Scopes != v.Key.Scopes {
 			if v.Warnings, err = s.guard(ctx, []id.Key{k}, v.Key.Scopes, next.Scopes, now); err != nil {
@@ -56,6 +68,7 @@ func (s *Service) Patch(ctx context.Context, c call.Call, k id.Key, in Patch) (V
 		next.EventSeq++
 		e := s.event(c, op, now, audit.KeyUpdated, audit.KeyUpdated, next)
 		e.Details["changed"] = changed
+		maps.Copy(e.Details, details)
 		v.State = StateOf(next, v.Account, nil, now)
 		old := v.Key
 		v.Key = next
@@ -64,7 +77,24 @@ func (s *Service) Patch(ctx context.Context, c call.Call, k id.Key, in Patch) (V
 	})
 }
 
-func (in Patch) apply(k Key, now time.Time) (Key, []string, error) {
+// setEnd gives a key another end, under what holds for its account.
+func (s *Service) setEnd(ctx context.Context, k *Key, a serviceaccount.Account, given Expiry, now time.Time, details map[string]any) error {
+	p, err := policy.Resolve(ctx, s.Store, a)
+	if err != nil {
+		return err
+	}
+	end, err := given.within(p, now, k.SecretSince(), latestOf(*k, p, now))
+	if err != nil {
+		return err
+	}
+	k.ExpiresAt, k.NoticeFrom = end.At, NoticeOf(end.At, p.LongestNotice())
+	plan(k, p, now)
+	end.note(details, p)
+	return nil
+}
+
+// apply changes what needs nothing but the key.
+func (in Patch) apply(k Key) (Key, []string, error) {
 	var changed []string
 	if in.Name != nil && *in.Name != k.Name {
 		if problem := name.Check(*in.Name); problem != "" {
@@ -72,14 +102,6 @@ func (in Patch) apply(k Key, now time.Time) (Key, []string, error) {
 		}
 		k.Name = *in.Name
 		changed = append(changed, "name")
-	}
-	if in.ExpiresAt.Given && !in.ExpiresAt.At.Equal(k.ExpiresAt) {
-		if err := in.ExpiresAt.Check(now); err != nil {
-			return k, nil, err
-		}
-		k.ExpiresAt, k.NoticeFrom = in.ExpiresAt.At, NoticeOf(in.ExpiresAt.At)
-		Plan(&k, Notices, now)
-		changed = append(changed, "expires_at")
 	}
 	if in.Scopes != nil {
 		if len(*in.Scopes) > MaxScopes {

@@ -262,7 +262,7 @@ func TestPatch_ANameAndAnEndChangeAndNothingElseDoes_D6(t *testing.T) {
 	require.NoError(t, err)
 	want := before
 	want.Name, want.ExpiresAt, want.NoticeFrom, want.Version, want.EventSeq = name, end, end.Add(-apikey.Notice), 2, 2
-	want.DueAt, want.AnnouncedAt = end.Add(-apikey.Notice), w.Now()
+	want.DueAt, want.AnnouncedAt = want.NoticeFrom, w.Now()
 	require.Equal(t, want, w.Key(before.ID))
 	require.Equal(t, want, v.Key)
 	require.Equal(t, apikey.Active, v.State.Status)

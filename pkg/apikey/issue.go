@@ -13,6 +13,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/name"
 	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/token"
@@ -25,7 +26,7 @@ const MaxScopes = 80
 type Issue struct {
 	Name      string
 	Scopes    *[]string // nil: a snapshot of the role's; empty: none
-	ExpiresAt Expiry    // not given: never
+	ExpiresAt Expiry    // not given: the policy's default lifetime, never where none says one
 }
 
 // Issue makes a key and shows its secret once. Atomic: the key, the account's count of keys, the audit record and the
@@ -74,7 +75,12 @@ func (s *Service) issue(ctx context.Context, c call.Call, account id.ServiceAcco
 	if problem := name.Check(in.Name); problem != "" {
 		return Shown{}, fault.InvalidField("/name", problem)
 	}
-	if err := in.ExpiresAt.Check(now); err != nil {
+	p, err := policy.Resolve(ctx, s.Store, a)
+	if err != nil {
+		return Shown{}, err
+	}
+	end, err := in.ExpiresAt.Under(p, now, time.Time{})
+	if err != nil {
 		return Shown{}, err
 	}
 	warnings, err := s.guardIssue(ctx, a, r, scopes, now)
@@ -82,15 +88,15 @@ func (s *Service) issue(ctx context.Context, c call.Call, account id.ServiceAcco
 		return Shown{}, err
 	}
 	k := Key{ID: id.New[id.Key](s.Rand), Kind: token.ServiceAccountKey, AccountID: a.ID, Place: a.Place, Name: in.Name,
-		Scopes: scopes, RoleHint: a.RoleID, Generation: 1, IssueEpoch: a.IssueEpoch, ExpiresAt: in.ExpiresAt.At,
-		NoticeFrom: NoticeOf(in.ExpiresAt.At), CreatedBy: c.Caller.ID, CreatedByName: c.Caller.Name, CreatedAt: now,
+		Scopes: scopes, RoleHint: a.RoleID, Generation: 1, IssueEpoch: a.IssueEpoch, ExpiresAt: end.At,
+		NoticeFrom: NoticeOf(end.At, p.LongestNotice()), CreatedBy: c.Caller.ID, CreatedByName: c.Caller.Name, CreatedAt: now,
 		UpdatedAt: now, Version: 1, EventSeq: 1}
 	m, err := s.Mint.New(ctx, k.Kind, id.Body(k.ID), k.Generation, op, c.Idempotency)
 	if err != nil {
 		return Shown{}, err
 	}
 	k.MAC, k.PepperVersion = m.MAC, m.PepperVersion
-	Plan(&k, Notices, now)
+	plan(&k, p, now)
 	after := a
 	after.KeyCount++
 	shown := Shown{View: View{Key: k, Account: after, State: StateOf(k, a, nil, now), Warnings: warnings}, Secret: m.Secret}
@@ -98,8 +104,9 @@ func (s *Service) issue(ctx context.Context, c call.Call, account id.ServiceAcco
 	if err != nil {
 		return Shown{}, err
 	}
-	return shown, s.commit(ctx, c, change.Set{Operation: op, At: now, Idempotency: record,
-		Events: []audit.Event{s.event(c, op, now, audit.UserUpdated, audit.KeyIssued, k)},
+	e := s.event(c, op, now, audit.UserUpdated, audit.KeyIssued, k)
+	end.note(e.Details, p)
+	return shown, s.commit(ctx, c, change.Set{Operation: op, At: now, Idempotency: record, Events: []audit.Event{e},
 		Writes: []change.Write{Create{Key: k}, serviceaccount.Update{Old: a, KeysChanged: true, KeyCount: 1}}})
 }
 
@@ -165,16 +172,20 @@ func scopesOf(asked *[]string, r role.Role) (permission.Set, error) {
 }
 
 // regenerate commits what replacing a key's secret changes: the digest, the generation, the end, the lock.
-func (s *Service) regenerate(ctx context.Context, c call.Call, v View, end Expiry, reason string, now time.Time, op id.Operation) (Shown, error) {
-	if err := end.Check(now); err != nil {
+func (s *Service) regenerate(ctx context.Context, c call.Call, v View, given Expiry, reason string, now time.Time, op id.Operation) (Shown, error) {
+	k := v.Key
+	p, err := policy.Resolve(ctx, s.Store, v.Account)
+	if err != nil {
 		return Shown{}, err
 	}
-	k := v.Key
+	end, err := given.Under(p, now, k.ExpiresAt)
+	if err != nil {
+		return Shown{}, err
+	}
 	k.Generation++
-	k.ExpiresAt = end.or(k.ExpiresAt)
-	k.NoticeFrom = NoticeOf(k.ExpiresAt)
-	Plan(&k, Notices, now)
-	k.RoleHint, k.UpdatedAt = v.Account.RoleID, now
+	k.ExpiresAt, k.NoticeFrom = end.At, NoticeOf(end.At, p.LongestNotice())
+	plan(&k, p, now)
+	k.RoleHint, k.RegeneratedAt, k.UpdatedAt = v.Account.RoleID, now, now
 	k.Version++
 	k.EventSeq++
 	m, err := s.Mint.New(ctx, k.Kind, id.Body(k.ID), k.Generation, op, c.Idempotency)
@@ -192,6 +203,7 @@ func (s *Service) regenerate(ctx context.Context, c call.Call, v View, end Expir
 	}
 	e := s.event(c, op, now, audit.UserUpdated, audit.KeyRegenerated, k)
 	e.Details["unlocked"] = unlocked
+	end.note(e.Details, p)
 	if reason != "" {
 		e.Details["reason"] = reason
 	}

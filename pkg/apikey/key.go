@@ -72,6 +72,7 @@ type Key struct {
 	CreatedBy     string
 	CreatedByName string
 	CreatedAt     time.Time
+	RegeneratedAt time.Time // when its current secret was made; zero for the first, which is as old as the key
 	UpdatedAt     time.Time
 	Version       int64 // of what an administrator sets; the ETag
 	EventSeq      int64
@@ -115,12 +116,20 @@ func StateOf(k Key, account serviceaccount.Account, epochEnd *serviceaccount.End
 	return State{Status: Active}
 }
 
-// NoticeOf returns when a key with this end begins to count as expiring.
-func NoticeOf(expiresAt time.Time) time.Time {
+// NoticeOf returns when a key with this end begins to count as expiring: the longest notice of its policy before it.
+func NoticeOf(expiresAt time.Time, notice time.Duration) time.Time {
 	if expiresAt.IsZero() {
 		return time.Time{}
 	}
-	return expiresAt.Add(-Notice)
+	return expiresAt.Add(-notice)
+}
+
+// SecretSince returns when the key's current secret was made.
+func (k Key) SecretSince() time.Time {
+	if k.RegeneratedAt.IsZero() {
+		return k.CreatedAt
+	}
+	return k.RegeneratedAt
 }
 
 // Sighting is a retired secret that still comes in from a source.

@@ -13,6 +13,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/name"
 	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/token"
 )
@@ -96,20 +97,24 @@ func (s *Service) liveKeys(ctx context.Context, a serviceaccount.Account, now ti
 }
 
 func (s *Service) rotateAll(ctx context.Context, c call.Call, a serviceaccount.Account, keys []Key, scopes permission.Set, in Rotate, now time.Time, op id.Operation) (Shown, error) {
-	if err := in.ExpiresAt.Check(now); err != nil {
+	p, err := policy.Resolve(ctx, s.Store, a)
+	if err != nil {
 		return Shown{}, err
 	}
-	end := in.ExpiresAt.or(earliestEnd(keys))
+	end, err := in.ExpiresAt.Under(p, now, earliestEnd(keys))
+	if err != nil {
+		return Shown{}, err
+	}
 	k := Key{ID: id.New[id.Key](s.Rand), Kind: token.ServiceAccountKey, AccountID: a.ID, Place: a.Place, Name: keys[0].Name,
-		Scopes: scopes, RoleHint: a.RoleID, Generation: 1, IssueEpoch: a.IssueEpoch + 1, ExpiresAt: end,
-		NoticeFrom: NoticeOf(end), CreatedBy: c.Caller.ID, CreatedByName: c.Caller.Name, CreatedAt: now, UpdatedAt: now,
+		Scopes: scopes, RoleHint: a.RoleID, Generation: 1, IssueEpoch: a.IssueEpoch + 1, ExpiresAt: end.At,
+		NoticeFrom: NoticeOf(end.At, p.LongestNotice()), CreatedBy: c.Caller.ID, CreatedByName: c.Caller.Name, CreatedAt: now, UpdatedAt: now,
 		Version: 1, EventSeq: 1}
 	m, err := s.Mint.New(ctx, k.Kind, id.Body(k.ID), k.Generation, op, c.Idempotency)
 	if err != nil {
 		return Shown{}, err
 	}
 	k.MAC, k.PepperVersion = m.MAC, m.PepperVersion
-	Plan(&k, Notices, now)
+	plan(&k, p, now)
 	next := a
 	next.EventSeq++
 	next.UpdatedAt = now
@@ -126,9 +131,11 @@ func (s *Service) rotateAll(ctx context.Context, c call.Call, a serviceaccount.A
 	rotated.Action, rotated.Place, rotated.Seq = audit.ServiceAccountRotated, a.Place, next.EventSeq
 	rotated.Target = audit.Target{Type: "service_account", ID: string(a.ID), Name: a.Name}
 	rotated.Details = map[string]any{"keys_stopped": len(keys), "key_id": string(k.ID), "key_prefix": k.Prefix(), "reason": orUnspecified(in.Reason)}
+	issued := s.event(c, op, now, audit.UserUpdated, audit.KeyIssued, k)
+	end.note(issued.Details, p)
 	ended := &serviceaccount.Ended{At: now, By: c.Caller.ID, Reason: ReasonSuperseded}
 	return shown, s.commit(ctx, c, change.Set{Operation: op, At: now, Idempotency: record,
-		Events: []audit.Event{rotated, s.event(c, op, now, audit.UserUpdated, audit.KeyIssued, k)},
+		Events: []audit.Event{rotated, issued},
 		Writes: []change.Write{Create{Key: k}, serviceaccount.Update{Old: a, New: &next, SameKeys: true, KeysChanged: true,
 			KeyCount: 1, ClearLock: true, EndKeys: ended}}})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/mint"
 	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/token"
@@ -26,6 +27,7 @@ import (
 // of kind not_found; a store that does not answer is a fault of kind unavailable.
 type Store interface {
 	listing.Places
+	policy.Finder
 	Account(ctx context.Context, a id.ServiceAccount) (serviceaccount.Account, error)
 	Accounts(ctx context.Context, ids []id.ServiceAccount) ([]serviceaccount.Account, error)
 	Key(ctx context.Context, k id.Key) (Key, error)
@@ -70,14 +72,6 @@ func (e Expiry) Check(now time.Time) error {
 		return fault.InvalidField("/expires_at", "is not in the future")
 	}
 	return nil
-}
-
-// or returns the given end, or else the other.
-func (e Expiry) or(other time.Time) time.Time {
-	if e.Given {
-		return e.At
-	}
-	return other
 }
 
 // View is a key with all that its status depends on.

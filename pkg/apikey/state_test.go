@@ -70,7 +70,7 @@ func TestStateOf_AnEndIsFinal_D4(t *testing.T) {
 		k := apikey.Key{IssueEpoch: 1, Off: rapid.Bool().Draw(t, "off")}
 		if rapid.Bool().Draw(t, "expires") {
 			k.ExpiresAt = at(hours.Draw(t, "end"))
-			k.NoticeFrom = apikey.NoticeOf(k.ExpiresAt)
+			k.NoticeFrom = apikey.NoticeOf(k.ExpiresAt, apikey.Notice)
 		}
 		a := serviceaccount.Account{Status: serviceaccount.Active, IssueEpoch: 1}
 		var end *serviceaccount.Ended
@@ -95,8 +95,8 @@ func TestStateOf_AnEndIsFinal_D4(t *testing.T) {
 }
 
 func TestNoticeOf_IsThirtyDaysBeforeTheEnd_B11(t *testing.T) {
-	require.Equal(t, stateNow.Add(-30*24*time.Hour), apikey.NoticeOf(stateNow))
-	require.True(t, apikey.NoticeOf(time.Time{}).IsZero())
+	require.Equal(t, stateNow.Add(-30*24*time.Hour), apikey.NoticeOf(stateNow, apikey.Notice))
+	require.True(t, apikey.NoticeOf(time.Time{}, apikey.Notice).IsZero())
 }
 
 func TestPrefix_IsTheFirstEightCharactersOfTheSecret_D8(t *testing.T) {

@@ -39,6 +39,7 @@ func encodeKey(k apikey.Key) item {
 	it.string(attrCreatedBy, k.CreatedBy)
 	it.string(attrCreatedByName, k.CreatedByName)
 	it.time(attrCreatedAt, k.CreatedAt)
+	it.time(attrSecretFrom, k.RegeneratedAt)
 	it.time(attrUpdatedAt, k.UpdatedAt)
 	it.int(attrVersion, k.Version)
 	it.int(attrEventSeq, k.EventSeq)
@@ -55,7 +56,7 @@ func decodeKey(it item) (apikey.Key, error) {
 		RotationID: id.Rotation(r.string(attrRotation)), SupersededBy: id.Key(r.string(attrSuperseded)), DueAt: r.time(attrDueAt), AnnouncedAt: r.time(attrAnnouncedAt),
 		LastUsedAt: r.time(attrLastUsedAt), UsedGen: r.int(attrUsedGen), RetiredSeenAt: r.time(attrRetiredSeenAt),
 		CreatedBy: r.string(attrCreatedBy), CreatedByName: r.string(attrCreatedByName), CreatedAt: r.time(attrCreatedAt),
-		UpdatedAt: r.time(attrUpdatedAt), Version: r.int(attrVersion), EventSeq: r.int(attrEventSeq),
+		RegeneratedAt: r.time(attrSecretFrom), UpdatedAt: r.time(attrUpdatedAt), Version: r.int(attrVersion), EventSeq: r.int(attrEventSeq),
 	}
 	return k, r.err
 }
@@ -84,6 +85,7 @@ func setKey(e *expression, old, k apikey.Key) {
 	e.setString(attrSuperseded, string(k.SupersededBy))
 	setDue(e, string(k.ID), k.DueAt)
 	e.setTime(attrAnnouncedAt, k.AnnouncedAt)
+	e.setTime(attrSecretFrom, k.RegeneratedAt)
 	e.setTime(attrUpdatedAt, k.UpdatedAt)
 	e.setInt(attrVersion, k.Version)
 	e.setInt(attrEventSeq, k.EventSeq)

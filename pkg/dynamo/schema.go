@@ -50,7 +50,7 @@ package dynamo
 //
 // An object is listed once at each place that covers it (at most 8 nodes and a company), so a subtree is one query.
 // What people write about an account is an item beside it (none when there is nothing), so that what a verdict reads stays
-// under 4 KiB, one read unit. A key is 2,675 bytes at most with every scope of the catalogue; with 80 scopes of 40 characters
+// under 4 KiB, one read unit. A key is 2,799 bytes at most with every scope of the catalogue; with 80 scopes of 40 characters
 // it needs names without emoji to stay below.
 // Usage is in Identity although no verdict depends on it: so the authorizer, which writes it, needs no right on another table,
 // and none that a pattern of keys would have to narrow. Its partition key is not the key's, so that what it is written takes
@@ -193,6 +193,7 @@ const (
 	attrEndReason  = "end_reason"
 	attrExpiresAt  = "expires_at"
 	attrNoticeFrom = "notice_from"
+	attrSecretFrom = "regenerated_at"
 	attrRevokedAt  = "revoked_at"
 	attrRetiredAt  = "retired_at"
 	attrRotation   = "rotation"

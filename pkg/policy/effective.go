@@ -120,26 +120,8 @@ func resolve(ctx context.Context, f Finder, nearestFirst []string) (Effective, e
 // LongestNotice is how long before its end a key begins to count as expiring.
 func (e Effective) LongestNotice() time.Duration { return slices.Max(e.Notice.Value) }
 
-// Lifetime is how long a secret lives whose maker says nothing, and whether there is such a bound. A default that is longer than
-// an inherited maximum is cut down to it.
-func (e Effective) Lifetime() (time.Duration, bool) {
-	most, bounded := e.Most()
-	switch own := e.DefaultLifetime.Value; {
-	case own > 0 && bounded:
-		return min(own, most), true
-	case own > 0:
-		return own, true
-	}
-	return most, bounded
-}
-
 // Most is the longest life of a secret that is not refused, and whether there is such a bound. A policy that only reports has
 // none.
 func (e Effective) Most() (time.Duration, bool) {
 	return e.MaxLifetime.Value, e.MaxLifetime.Value > 0 && !e.ReportOnly.Value
-}
-
-// Exceeds tells whether a life is longer than the policy wants, whether or not it refuses it.
-func (e Effective) Exceeds(life time.Duration) bool {
-	return e.MaxLifetime.Value > 0 && life > e.MaxLifetime.Value
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/mint"
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/place"
+	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/setup"
@@ -61,6 +62,7 @@ type World struct {
 	Keys      *apikey.Service
 	Accounts  *serviceaccount.Service
 	Rotations *rotation.Service
+	Policies  *policy.Service
 	Tokens    *accesstoken.Service
 	Setup     *setup.Service
 	Verifier  *verify.Verifier // one environment's
@@ -92,6 +94,7 @@ func Empty(t TB) *World {
 	w.Accounts = &serviceaccount.Service{Store: w.Store, Keys: w.Keys, Fold: fold.Name, Now: w.Clock.Now, Rand: w.Rand}
 	w.Rotations = &rotation.Service{Store: w.Store, Keys: w.Keys, Mint: w.Mint, Terms: rotation.Defaults, Now: w.Clock.Now, Rand: w.Rand}
 	w.Tokens = &accesstoken.Service{Store: w.Store, Now: w.Clock.Now, Rand: w.Rand}
+	w.Policies = &policy.Service{Store: w.Store, Schedule: w.schedule, Calendars: w.calendars, Now: w.Clock.Now, Rand: w.Rand}
 	w.Setup = &setup.Service{Store: w.Store, Code: code{}, Mint: w.Mint, Now: w.Clock.Now, Rand: w.Rand}
 	w.Verifier = w.Environment(w.Store)
 	w.Verifier.Failed = func(what string, _ error) { w.GaveUp = append(w.GaveUp, what) }

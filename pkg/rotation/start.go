@@ -228,6 +228,7 @@ func (s *Service) successor(c call.Call, v apikey.View, in Start, policy Policy,
 	}
 	k.RoleHint, k.UpdatedAt = v.Account.RoleID, now
 	if in.Mode == Immediate {
+		k.RegeneratedAt = now
 		k.Generation++
 		k.Version++
 		k.EventSeq++
@@ -236,7 +237,7 @@ func (s *Service) successor(c call.Call, v apikey.View, in Start, policy Policy,
 		k.IssueEpoch, k.Off, k.SupersededBy = v.Account.IssueEpoch, false, ""
 		k.LastUsedAt, k.UsedGen, k.RetiredSeenAt = time.Time{}, 0, time.Time{}
 		k.CreatedBy, k.CreatedByName = actor(c)
-		k.CreatedAt = now
+		k.CreatedAt, k.RegeneratedAt = now, time.Time{}
 	}
 	k.ExpiresAt, k.NoticeFrom = end, noticeFrom(end, policy.Notices)
 	apikey.Plan(&k, policy.Notices, now)

@@ -31,6 +31,7 @@ var keyUpdateTests = []test{
 		s := w.editKey(k, func(n *apikey.Key) {
 			n.Name, n.Scopes, n.Off, n.RoleHint = "Staging", permission.Of(permission.KeysRead), true, "role_00000000000000000009"
 			n.ExpiresAt, n.NoticeFrom, n.UpdatedAt = time.Time{}, time.Time{}, w.now.Add(time.Hour)
+			n.RegeneratedAt = w.now.Add(time.Second)
 			n.RotationID, n.SupersededBy, n.DueAt = newID[id.Rotation](), newID[id.Key](), w.now.Add(time.Minute)
 			n.AnnouncedAt = w.now
 		})
