@@ -30,7 +30,7 @@ func newHandler(ctx context.Context, lookup boot.Lookup) (httpapi.Handler, error
 	store := env.Store(fold.Name, boot.Identity, boot.Directory, boot.Audit, boot.Transient)
 	coins := &mint.Mint{Peppers: env.Peppers(), Derivation: env.DerivationKeys(), Rand: rand.Reader}
 	keys := &apikey.Service{Store: store, Fold: fold.Name, Now: time.Now, Rand: rand.Reader, Mint: coins}
-	service := &rotation.Service{Store: store, Keys: keys, Mint: coins, Terms: rotation.Defaults, Now: time.Now, Rand: rand.Reader}
+	service := &rotation.Service{Store: store, Keys: keys, Mint: coins, Terms: rotation.Under(store), Now: time.Now, Rand: rand.Reader}
 	api := httpapi.New(httpapi.Settings{Now: time.Now, Rand: rand.Reader, Log: env.Logger(),
 		Cursors: &page.Sealer{Keys: env.CursorKeys(), Now: time.Now, Rand: rand.Reader}, Idempotency: store.Idempotency, Repeat: keys.Repeat})
 	rotations.Register(api, service, time.Now)

@@ -30,8 +30,8 @@ func newHandler(ctx context.Context, lookup boot.Lookup) (handler, error) {
 	env := boot.Read(lookup)
 	store := env.Store(fold.Name, boot.Identity, boot.Directory, boot.Audit)
 	keys := &apikey.Service{Store: store, Fold: fold.Name, Now: time.Now, Rand: rand.Reader}
-	rotations := &rotation.Service{Store: store, Keys: keys, Terms: rotation.Defaults, Now: time.Now, Rand: rand.Reader}
-	s := &sweep.Sweeper{Store: store, Keys: keys, Rotations: rotations, Terms: rotation.Defaults, Shards: dynamo.DueShards,
+	rotations := &rotation.Service{Store: store, Keys: keys, Terms: rotation.Under(store), Now: time.Now, Rand: rand.Reader}
+	s := &sweep.Sweeper{Store: store, Keys: keys, Rotations: rotations, Terms: rotation.Under(store), Shards: dynamo.DueShards,
 		Hold: env.Hold(), Now: time.Now, Rand: rand.Reader, Log: env.Logger()}
 	metrics := env.Metrics()
 	return func(ctx context.Context, _ json.RawMessage) (sweep.Run, error) {

@@ -89,7 +89,7 @@ func (s *Service) setEnd(ctx context.Context, k *Key, a serviceaccount.Account, 
 	}
 	k.ExpiresAt, k.NoticeFrom = end.At, NoticeOf(end.At, p.LongestNotice())
 	plan(k, p, now)
-	end.note(details, p)
+	end.Note(details, p)
 	return nil
 }
 

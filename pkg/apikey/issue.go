@@ -105,7 +105,7 @@ func (s *Service) issue(ctx context.Context, c call.Call, account id.ServiceAcco
 		return Shown{}, err
 	}
 	e := s.event(c, op, now, audit.UserUpdated, audit.KeyIssued, k)
-	end.note(e.Details, p)
+	end.Note(e.Details, p)
 	return shown, s.commit(ctx, c, change.Set{Operation: op, At: now, Idempotency: record, Events: []audit.Event{e},
 		Writes: []change.Write{Create{Key: k}, serviceaccount.Update{Old: a, KeysChanged: true, KeyCount: 1}}})
 }
@@ -203,7 +203,7 @@ func (s *Service) regenerate(ctx context.Context, c call.Call, v View, given Exp
 	}
 	e := s.event(c, op, now, audit.UserUpdated, audit.KeyRegenerated, k)
 	e.Details["unlocked"] = unlocked
-	end.note(e.Details, p)
+	end.Note(e.Details, p)
 	if reason != "" {
 		e.Details["reason"] = reason
 	}

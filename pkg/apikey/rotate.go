@@ -132,7 +132,7 @@ func (s *Service) rotateAll(ctx context.Context, c call.Call, a serviceaccount.A
 	rotated.Target = audit.Target{Type: "service_account", ID: string(a.ID), Name: a.Name}
 	rotated.Details = map[string]any{"keys_stopped": len(keys), "key_id": string(k.ID), "key_prefix": k.Prefix(), "reason": orUnspecified(in.Reason)}
 	issued := s.event(c, op, now, audit.UserUpdated, audit.KeyIssued, k)
-	end.note(issued.Details, p)
+	end.Note(issued.Details, p)
 	ended := &serviceaccount.Ended{At: now, By: c.Caller.ID, Reason: ReasonSuperseded}
 	return shown, s.commit(ctx, c, change.Set{Operation: op, At: now, Idempotency: record,
 		Events: []audit.Event{rotated, issued},

@@ -112,8 +112,8 @@ func sooner(k Key, due time.Time) time.Time {
 	return due
 }
 
-// note puts what breaks a policy that only reports into a record's details.
-func (e End) note(details map[string]any, p policy.Effective) {
+// Note puts what breaks a policy that only reports into a record's details.
+func (e End) Note(details map[string]any, p policy.Effective) {
 	if len(e.Violations) > 0 {
 		details["policy_violations"], details["policy_id"] = e.Violations, string(p.MaxLifetime.Source.Policy)
 	}

@@ -245,7 +245,7 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 	})
 
 	during("RotationsFunction", func() {
-		rotate := &rotation.Service{Store: store, Keys: keys, Mint: coins, Terms: rotation.Defaults, Now: clock, Rand: rand.Reader}
+		rotate := &rotation.Service{Store: store, Keys: keys, Mint: coins, Terms: rotation.Under(store), Now: clock, Rand: rand.Reader}
 		k := issued(t, keys, c, account.Account.ID).View.Key.ID
 		_, _ = store.Idempotency(t.Context(), "rot", now)
 		with := c
@@ -272,8 +272,8 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 	})
 
 	during("SweeperFunction", func() {
-		rotate := &rotation.Service{Store: store, Keys: keys, Mint: coins, Terms: rotation.Defaults, Now: clock, Rand: rand.Reader}
-		s := &sweep.Sweeper{Store: store, Keys: keys, Rotations: rotate, Terms: rotation.Defaults, Shards: dynamo.DueShards, Now: clock, Rand: rand.Reader,
+		rotate := &rotation.Service{Store: store, Keys: keys, Mint: coins, Terms: rotation.Under(store), Now: clock, Rand: rand.Reader}
+		s := &sweep.Sweeper{Store: store, Keys: keys, Rotations: rotate, Terms: rotation.Under(store), Shards: dynamo.DueShards, Now: clock, Rand: rand.Reader,
 			Log: slog.New(slog.DiscardHandler)}
 		before := w.used
 		w.used = map[string]map[string]bool{}

@@ -27,6 +27,7 @@ type Value[T any] struct {
 
 // Effective is what holds for one account, or at one place.
 type Effective struct {
+	Nearest         Source           // the nearest policy of all, whatever it sets
 	Schedule        Value[*Schedule] // nil: keys do not rotate by themselves
 	Overlap         Value[time.Duration]
 	Notice          Value[[]time.Duration] // longest first, at least one
@@ -46,6 +47,7 @@ type Effective struct {
 // EffectiveOf takes each field from the first policy that sets it. The policies are ordered, the nearest first.
 func EffectiveOf(nearestFirst []Policy) Effective {
 	return Effective{
+		Nearest:  first(nearestFirst, Source{}, func(Fields) (Source, bool) { return Source{}, true }).Source,
 		Schedule: first(nearestFirst, nil, func(f Fields) (*Schedule, bool) { return f.Schedule, f.Schedule != nil }),
 		Overlap:  set(nearestFirst, DefaultOverlap, func(f Fields) *time.Duration { return f.Overlap }),
 		Notice: first(nearestFirst, slices.Clone(DefaultNotice), func(f Fields) ([]time.Duration, bool) {

@@ -95,6 +95,7 @@ func TestResolve_InheritsFromCompanyAndNodesUpwardsInOneRead_B9(t *testing.T) {
 	e, err := w.Policies.Resolve(w.Ctx, a)
 	require.NoError(t, err)
 	require.Equal(t, []string{"PoliciesOf"}, w.Store.Calls())
+	require.Equal(t, own.ID, e.Nearest.Policy)
 	require.Equal(t, 4*day, e.Overlap.Value)
 	require.Equal(t, policy.Source{Policy: own.ID, AttachedTo: rekeytest.On(a)}, e.Overlap.Source)
 	require.Equal(t, policy.Source{Policy: company.ID, AttachedTo: rekeytest.At(w.Company)}, e.ReportOnly.Source)

@@ -158,7 +158,7 @@ func TestAdvance_ProvesTheRotation_B3(t *testing.T) {
 
 func TestAdvance_RetiresOnQuietAndExtendsOnceAsThePolicySays_B3(t *testing.T) {
 	w := rekeytest.New(t)
-	policy := rotation.DefaultPolicy
+	policy := rotation.DefaultPolicy()
 	policy.Terms.RetireOnQuiet, policy.Terms.ExtendOnce = true, 48*time.Hour
 	w.Rotations.Terms = func(context.Context, serviceaccount.Account) (rotation.Policy, error) { return policy, nil }
 	quiet, first := overlap(t, w)

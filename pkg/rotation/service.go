@@ -15,6 +15,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/mint"
 	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 )
 
@@ -52,17 +53,28 @@ type Service struct {
 
 // Policy is what the policies say of an account's rotations.
 type Policy struct {
-	Terms           Terms
-	DefaultLifetime time.Duration   // of a new secret; 0 for as long as the old one had
-	Notices         []time.Duration // longest first
-	AllowSelf       bool            // a key may rotate itself
+	Terms     Terms
+	Notices   []time.Duration  // longest first
+	AllowSelf bool             // a key may rotate itself
+	Effective policy.Effective // bounds the life of a new secret
+}
+
+// PolicyOf is what of all that holds for an account is about rotations.
+func PolicyOf(e policy.Effective) Policy {
+	return Policy{Terms: Terms{Overlap: e.Overlap.Value, QuietFor: e.QuietFor.Value, RetireOnQuiet: e.RetireOnQuiet.Value,
+		ExtendOnce: e.ExtendOnce.Value, Policy: e.Nearest.Policy}, Notices: e.Notice.Value, AllowSelf: e.AllowRotateSelf.Value, Effective: e}
+}
+
+// Under makes the Terms of a Service of the policies that are attached to an account, its company and its nodes.
+func Under(f policy.Finder) func(context.Context, serviceaccount.Account) (Policy, error) {
+	return func(ctx context.Context, a serviceaccount.Account) (Policy, error) {
+		e, err := policy.Resolve(ctx, f, a)
+		return PolicyOf(e), err
+	}
 }
 
 // DefaultPolicy holds where there is no policy.
-var DefaultPolicy = Policy{Terms: DefaultTerms, Notices: apikey.Notices, AllowSelf: true}
-
-// Defaults is the Terms of a deployment without policies.
-func Defaults(context.Context, serviceaccount.Account) (Policy, error) { return DefaultPolicy, nil }
+func DefaultPolicy() Policy { return PolicyOf(policy.EffectiveOf(nil)) }
 
 // Query selects rotations, newest first.
 type Query struct {

@@ -75,7 +75,7 @@ func (s *Service) RotateOwn(ctx context.Context, c call.Call) (Shown, error) {
 		if err != nil {
 			return Shown{}, err
 		}
-		if !policy.AllowSelf {
+		if !policy.AllowSelf && !policy.Effective.ReportOnly.Value {
 			return Shown{}, fault.New(fault.Conflict, "The rotation policy does not let keys rotate themselves. Ask an admin.")
 		}
 		return s.start(ctx, c, v, Start{Mode: Overlap, Reason: "rotated by itself"}, policy)
@@ -152,7 +152,10 @@ func (s *Service) open(ctx context.Context, k apikey.Key) (*View, error) {
 func (s *Service) begin(ctx context.Context, c call.Call, v apikey.View, in Start, policy Policy, now time.Time) (Shown, error) {
 	op := id.New[id.Operation](s.Rand)
 	old, account := v.Key, v.Account
-	next := s.successor(c, v, in, policy, now)
+	next, end, err := s.successor(c, v, in, policy, now)
+	if err != nil {
+		return Shown{}, err
+	}
 	m, err := s.Mint.New(ctx, next.Kind, id.Body(next.ID), next.Generation, op, c.Idempotency)
 	if err != nil {
 		return Shown{}, err
@@ -202,6 +205,7 @@ func (s *Service) begin(ctx context.Context, c call.Call, v apikey.View, in Star
 		set.Events = append(set.Events, s.Keys.Record(c, op, now, audit.KeyRegenerated, next))
 	}
 	started := s.event(c, op, now, audit.RotationStarted, r)
+	end.Note(started.Details, policy.Effective)
 	if in.Reason != "" {
 		started.Details["reason"] = in.Reason
 	}
@@ -217,14 +221,11 @@ func (s *Service) begin(ctx context.Context, c call.Call, v apikey.View, in Star
 
 // successor is the new key, without its digest: another key with the old one's name and exactly its scopes, or, immediate, the
 // same key with its next secret.
-func (s *Service) successor(c call.Call, v apikey.View, in Start, policy Policy, now time.Time) apikey.Key {
+func (s *Service) successor(c call.Call, v apikey.View, in Start, policy Policy, now time.Time) (apikey.Key, apikey.End, error) {
 	k := v.Key
-	end := k.ExpiresAt
-	if policy.DefaultLifetime > 0 {
-		end = now.Add(policy.DefaultLifetime).Truncate(time.Second)
-	}
-	if in.ExpiresAt.Given {
-		end = in.ExpiresAt.At
+	end, err := in.ExpiresAt.Under(policy.Effective, now, k.ExpiresAt)
+	if err != nil {
+		return apikey.Key{}, apikey.End{}, err
 	}
 	k.RoleHint, k.UpdatedAt = v.Account.RoleID, now
 	if in.Mode == Immediate {
@@ -239,17 +240,9 @@ func (s *Service) successor(c call.Call, v apikey.View, in Start, policy Policy,
 		k.CreatedBy, k.CreatedByName = actor(c)
 		k.CreatedAt, k.RegeneratedAt = now, time.Time{}
 	}
-	k.ExpiresAt, k.NoticeFrom = end, noticeFrom(end, policy.Notices)
+	k.ExpiresAt, k.NoticeFrom = end.At, apikey.NoticeOf(end.At, policy.Effective.LongestNotice())
 	apikey.Plan(&k, policy.Notices, now)
-	return k
-}
-
-// noticeFrom is when a key with this end begins to count as expiring: the longest notice before it.
-func noticeFrom(end time.Time, notices []time.Duration) time.Time {
-	if end.IsZero() || len(notices) == 0 {
-		return time.Time{}
-	}
-	return end.Add(-notices[0])
+	return k, end, nil
 }
 
 func orDefault(d, other time.Duration) time.Duration {

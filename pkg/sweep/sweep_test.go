@@ -25,7 +25,7 @@ import (
 const day = 24 * time.Hour
 
 func sweeper(w *rekeytest.World) *sweep.Sweeper {
-	return &sweep.Sweeper{Store: w.Store, Keys: w.Keys, Rotations: w.Rotations, Terms: rotation.Defaults, Shards: 1, Now: w.Clock.Now, Rand: w.Rand,
+	return &sweep.Sweeper{Store: w.Store, Keys: w.Keys, Rotations: w.Rotations, Terms: rotation.Under(w.Store), Shards: 1, Now: w.Clock.Now, Rand: w.Rand,
 		Log: slog.New(slog.DiscardHandler)}
 }
 
