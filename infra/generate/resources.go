@@ -11,6 +11,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/httpapi/me"
 	"github.com/rekey-dev/rekey/pkg/httpapi/meta"
 	"github.com/rekey-dev/rekey/pkg/httpapi/roles"
+	"github.com/rekey-dev/rekey/pkg/httpapi/rotationpolicies"
 	"github.com/rekey-dev/rekey/pkg/httpapi/rotations"
 	"github.com/rekey-dev/rekey/pkg/httpapi/serviceaccounts"
 	"github.com/rekey-dev/rekey/pkg/httpapi/setup"
@@ -30,6 +31,7 @@ var resources = []struct {
 	{"ServiceAccountsFunction", func(a *httpapi.API) { serviceaccounts.Register(a, nil, nil, time.Now) }},
 	{"RotationsFunction", func(a *httpapi.API) { rotations.Register(a, &rotation.Service{}, time.Now) }},
 	{"KeysFunction", func(a *httpapi.API) { keys.Register(a, &apikey.Service{}, time.Now) }},
+	{"RotationPoliciesFunction", func(a *httpapi.API) { rotationpolicies.Register(a, nil, time.Now) }},
 	{"RolesFunction", roles.Register},
 	{"AuditEventsFunction", func(a *httpapi.API) { auditevents.Register(a, nil) }},
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/policy"
@@ -100,7 +101,7 @@ func decodeFields(text string) (policy.Fields, error) {
 		f.Notice = append(f.Notice, *duration(&n))
 	}
 	if s := kept.Schedule; s != nil {
-		f.Schedule = &policy.Schedule{EveryDays: s.Every, Rule: s.Rule, Zone: s.Zone}
+		f.Schedule = &calendar.Schedule{EveryDays: s.Every, Rule: s.Rule, Zone: s.Zone}
 	}
 	if l := kept.Lock; l != nil {
 		f.Lock = &policy.Lock{Threshold: l.Threshold, Window: *duration(&l.Window), Duration: *duration(&l.Duration), Strict: l.Strict}

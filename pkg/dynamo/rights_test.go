@@ -28,6 +28,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/mint"
 	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/setup"
@@ -341,6 +342,26 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		require.NoError(t, keys.RevokeHeld(t.Context(), c, old.View.Key.ID, 1, "", ""))
 	})
 
+	policies := &policy.Service{Store: store, Now: clock, Rand: rand.Reader}
+	during("RotationPoliciesFunction", func() {
+		_, _ = store.Idempotency(t.Context(), "p", now)
+		with := c
+		with.Idempotency = repeatable("p")
+		overlap := "P3D"
+		p, err := policies.Create(t.Context(), with, policy.Attachment{Kind: policy.Node, ID: string(made.Node.ID)}, policy.Text{Overlap: &overlap})
+		require.NoError(t, err)
+		fails(policies.Create(t.Context(), c, policy.Attachment{Kind: policy.Node, ID: string(made.Node.ID)}, policy.Text{}))
+		fails(policies.Create(t.Context(), c, policy.Attachment{Kind: policy.Company, ID: string(id.New[id.Company](rand.Reader))}, policy.Text{}))
+		own, err := policies.Create(t.Context(), c, policy.Attachment{Kind: policy.ServiceAccount, ID: string(account.Account.ID)}, policy.Text{})
+		require.NoError(t, err)
+		ok(policies.List(t.Context(), c, listing.Where{Node: made.Node.ID}, "", 50))
+		ok(policies.Get(t.Context(), c, p.ID))
+		ok(policies.Effective(t.Context(), c, account.Account.ID))
+		lost(func() {
+			ok(policies.Patch(t.Context(), c, p.ID, func(t policy.Text) policy.Text { t.Overlap = nil; return t }))
+		})
+		require.NoError(t, policies.Delete(t.Context(), c, own.ID))
+	})
 	during("MeFunction", func() {
 		ok(store.MSP(t.Context()))
 		ok(store.Token(t.Context(), made.Token.ID))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/accesstoken"
 	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/company"
 	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/id"
@@ -79,7 +80,7 @@ func TestItems_OfPoliciesAreTwoReadUnitsAtMost(t *testing.T) {
 	year, yes := 3650*24*time.Hour, true
 	p := policy.Policy{ID: "pol_00000000000000000001", AttachedTo: policy.Attachment{Kind: policy.ServiceAccount, ID: "sa_00000000000000000001"},
 		Place: deepest, CreatedBy: somebody, CreatedByName: longest + " " + longest, CreatedAt: sometime, UpdatedAt: sometime, Version: 1e6, EventSeq: 1e9,
-		Fields: policy.Fields{Schedule: &policy.Schedule{Rule: strings.Repeat("R", policy.MaxRule), Zone: strings.Repeat("Z", policy.MaxZone)},
+		Fields: policy.Fields{Schedule: &calendar.Schedule{Rule: strings.Repeat("R", policy.MaxRule), Zone: strings.Repeat("Z", policy.MaxZone)},
 			Overlap: &year, Notice: slices.Repeat([]time.Duration{year}, 10), QuietFor: &year, RetireOnQuiet: &yes, ExtendOnce: &year, AllowRotateSelf: &yes,
 			DefaultLifetime: &year, MaxLifetime: &year, ReportOnly: &yes, Lock: &policy.Lock{Threshold: 100, Window: year, Duration: year, Strict: true},
 			Calendars: &calendars, Notify: &notify, DeliverTo: &policy.Delivery{Type: policy.SecretsManager, SecretID: strings.Repeat("s", policy.MaxSecretID),

@@ -112,3 +112,11 @@ func TimeMillis(t time.Time) string {
 	}
 	return t.Format("2006-01-02T15:04:05.000Z07:00")
 }
+
+// Object is a Field whose value is an object of its own that may be null. In a merge patch its members are Fields again.
+type Object[T any] struct{ Field[T] }
+
+// Schema is the object's, where it stands: a reference could not be null.
+func (Object[T]) Schema(r huma.Registry) *huma.Schema {
+	return huma.SchemaFromType(r, reflect.TypeFor[T]())
+}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/authz"
+	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/fault"
@@ -116,17 +118,20 @@ func (s *Service) read(ctx context.Context, text Text, at place.Place) (Fields, 
 		return Fields{}, fault.InvalidFields(bad)
 	}
 	if fields.Schedule != nil {
-		if member, problem := s.Schedule(*fields.Schedule); problem != "" {
-			bad = append(bad, fault.Field{Pointer: "/schedule/" + member, Detail: problem})
+		var problem *calendar.Problem
+		if err := fields.Schedule.Check(s.Now()); errors.As(err, &problem) {
+			bad = append(bad, fault.Field{Pointer: "/schedule/" + problem.Field, Detail: problem.Detail})
+		} else if err != nil {
+			return Fields{}, err
 		}
 	}
-	if fields.Calendars != nil && len(*fields.Calendars) > 0 {
-		places, err := s.Calendars(ctx, *fields.Calendars)
+	if fields.Calendars != nil {
+		there, err := s.calendars(ctx, *fields.Calendars, at)
 		if err != nil {
 			return Fields{}, err
 		}
-		for i, calendar := range *fields.Calendars {
-			if !places[calendar].Covers(at) {
+		for i, asked := range *fields.Calendars {
+			if !slices.ContainsFunc(there, func(c calendar.Calendar) bool { return c.ID == asked }) {
 				bad = append(bad, fault.Field{Pointer: entry("/calendar_ids", i), Detail: NoCalendar})
 			}
 		}

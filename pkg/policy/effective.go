@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
@@ -27,8 +28,8 @@ type Value[T any] struct {
 
 // Effective is what holds for one account, or at one place.
 type Effective struct {
-	Nearest         Source           // the nearest policy of all, whatever it sets
-	Schedule        Value[*Schedule] // nil: keys do not rotate by themselves
+	Nearest         Source                    // the nearest policy of all, whatever it sets
+	Schedule        Value[*calendar.Schedule] // nil: keys do not rotate by themselves
 	Overlap         Value[time.Duration]
 	Notice          Value[[]time.Duration] // longest first, at least one
 	QuietFor        Value[time.Duration]
@@ -48,7 +49,7 @@ type Effective struct {
 func EffectiveOf(nearestFirst []Policy) Effective {
 	return Effective{
 		Nearest:  first(nearestFirst, Source{}, func(Fields) (Source, bool) { return Source{}, true }).Source,
-		Schedule: first(nearestFirst, nil, func(f Fields) (*Schedule, bool) { return f.Schedule, f.Schedule != nil }),
+		Schedule: first(nearestFirst, nil, func(f Fields) (*calendar.Schedule, bool) { return f.Schedule, f.Schedule != nil }),
 		Overlap:  set(nearestFirst, DefaultOverlap, func(f Fields) *time.Duration { return f.Overlap }),
 		Notice: first(nearestFirst, slices.Clone(DefaultNotice), func(f Fields) ([]time.Duration, bool) {
 			return f.Notice, len(f.Notice) > 0

@@ -3,13 +3,14 @@
 //
 // A policy is attached to one place and sets any of its fields; what it leaves out is inherited. For an account the nearest
 // policy that sets a field decides it, field by field: the account's own, its company's, its nodes' from its own up to the
-// root, and at last the defaults. The package knows neither HTTP nor storage, and what a schedule means only by what it is
-// given: calendars and their rules are in package calendar, which the authorizer has no room for.
+// root, and at last the defaults. The package knows neither HTTP nor storage; what schedules and calendars mean is in package
+// calendar.
 package policy
 
 import (
 	"time"
 
+	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/place"
@@ -47,28 +48,20 @@ type Policy struct {
 
 // Fields are a policy's decisions. What is nil is inherited.
 type Fields struct {
-	Schedule        *Schedule
-	Overlap         *time.Duration  // how long an old key works beside its successor
-	Notice          []time.Duration // before a key's end, longest first; nil: inherited
-	QuietFor        *time.Duration  // without traffic on the old key: the rotation is quiet
-	RetireOnQuiet   *bool           // a quiet old key ends at once
-	ExtendOnce      *time.Duration  // when traffic is still on the old key at its end; 0: never
-	AllowRotateSelf *bool           // a key may replace itself
-	DefaultLifetime *time.Duration  // of a secret whose maker says none
-	MaxLifetime     *time.Duration  // of any secret
-	ReportOnly      *bool           // what breaks the policy is recorded and not refused
+	Schedule        *calendar.Schedule // when keys rotate by themselves, counted from a secret's birth
+	Overlap         *time.Duration     // how long an old key works beside its successor
+	Notice          []time.Duration    // before a key's end, longest first; nil: inherited
+	QuietFor        *time.Duration     // without traffic on the old key: the rotation is quiet
+	RetireOnQuiet   *bool              // a quiet old key ends at once
+	ExtendOnce      *time.Duration     // when traffic is still on the old key at its end; 0: never
+	AllowRotateSelf *bool              // a key may replace itself
+	DefaultLifetime *time.Duration     // of a secret whose maker says none
+	MaxLifetime     *time.Duration     // of any secret
+	ReportOnly      *bool              // what breaks the policy is recorded and not refused
 	Lock            *Lock
 	Calendars       *[]id.Calendar
 	DeliverTo       *Delivery
 	Notify          *[]string // e-mail addresses
-}
-
-// Schedule says when keys rotate by themselves: every so many days from a secret's birth, or by a rule (RFC 5545 RRULE), in an
-// IANA time zone. Exactly one of EveryDays and Rule is set.
-type Schedule struct {
-	EveryDays int
-	Rule      string
-	Zone      string
 }
 
 // Lock is when wrong secrets lock an account, and for whom.

@@ -8,13 +8,13 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/authz"
+	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/permission"
-	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 )
 
@@ -33,10 +33,8 @@ type Store interface {
 // Service is the use cases of policies. Its fields are set once; it may be used by many goroutines.
 type Service struct {
 	Store Store
-	// Schedule says which member of a schedule (every, rrule or time_zone) is wrong, and how; "" and "" when none is.
-	Schedule func(s Schedule) (member, problem string)
-	// Calendars returns the places of those calendars that are there.
-	Calendars func(ctx context.Context, ids []id.Calendar) (map[id.Calendar]place.Place, error)
+	// Calendars returns those that are there, in any order; nil where there are none.
+	Calendars func(ctx context.Context, ids []id.Calendar) ([]calendar.Calendar, error)
 	Now       func() time.Time
 	Rand      io.Reader
 }

@@ -2,17 +2,19 @@ package policy_test
 
 import (
 	"context"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/permission"
-	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/precondition"
 	"github.com/rekey-dev/rekey/pkg/rekeytest"
@@ -119,14 +121,14 @@ func TestCreate_WantsSomethingThatIsThereAndMayBeManaged(t *testing.T) {
 func TestCreate_RefusesASchedulesOrACalendarsProblem_B9(t *testing.T) {
 	w := rekeytest.New(t)
 	above, beside := id.Calendar("cal_00000000000000000001"), id.Calendar("cal_00000000000000000002")
-	w.Policies.Schedule = func(s policy.Schedule) (string, string) { return "rrule", "never fires" }
-	w.Policies.Calendars = placesOf(map[id.Calendar]place.Place{above: w.Root, beside: w.Sibling})
-	text := policy.Text{Schedule: &policy.ScheduleText{Rule: "FREQ=DAILY", Zone: "UTC"}, Calendars: texts(string(above), string(beside), "cal_00000000000000000003")}
+	w.Policies.Calendars = shelf(calendar.Calendar{ID: above, Place: w.Root}, calendar.Calendar{ID: beside, Place: w.Sibling},
+		calendar.Calendar{ID: "cal_00000000000000000003", Place: w.Root, Deleted: true})
+	text := policy.Text{Schedule: &policy.ScheduleText{Rule: "FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=30", Zone: "UTC"}, Calendars: texts(string(above), string(beside), "cal_00000000000000000003")}
 	_, err := w.Policies.Create(w.Ctx, w.As(w.Owner), rekeytest.At(w.Below), text)
 	var f *fault.Error
 	require.ErrorAs(t, err, &f)
-	require.Equal(t, []fault.Field{{Pointer: "/schedule/rrule", Detail: "never fires"}, {Pointer: "/calendar_ids/1", Detail: policy.NoCalendar},
-		{Pointer: "/calendar_ids/2", Detail: policy.NoCalendar}}, f.Fields)
+	require.Equal(t, []fault.Field{{Pointer: "/schedule/rrule", Detail: "does not fire within the next 5 years"},
+		{Pointer: "/calendar_ids/1", Detail: policy.NoCalendar}, {Pointer: "/calendar_ids/2", Detail: policy.NoCalendar}}, f.Fields)
 }
 
 func TestPatch_NullInheritsAgainAndWhatStaysIsNoChange_B9(t *testing.T) {
@@ -209,6 +211,58 @@ func TestList_IsOfThePlaceAndInPages_B9(t *testing.T) {
 	require.Equal(t, own.ID, page.Policies[0].ID)
 }
 
-func placesOf(places map[id.Calendar]place.Place) func(context.Context, []id.Calendar) (map[id.Calendar]place.Place, error) {
-	return func(context.Context, []id.Calendar) (map[id.Calendar]place.Place, error) { return places, nil }
+// shelf is where calendars stand.
+func shelf(calendars ...calendar.Calendar) func(context.Context, []id.Calendar) ([]calendar.Calendar, error) {
+	return func(_ context.Context, ids []id.Calendar) ([]calendar.Calendar, error) {
+		var out []calendar.Calendar
+		for _, c := range calendars {
+			if slices.Contains(ids, c.ID) {
+				out = append(out, c)
+			}
+		}
+		return out, nil
+	}
+}
+
+func TestPreview_IsOfTheScheduleThatHoldsThereAndSaysWhatAFreezeMoves_B9(t *testing.T) {
+	w := rekeytest.New(t)
+	a := w.Account("exporter", w.Company)
+	freeze := calendar.Calendar{ID: "cal_00000000000000000001", Place: w.Root, Name: "December", Kind: calendar.Freeze, Zone: "UTC",
+		Events: []calendar.Event{{UID: "1", Summary: "Christmas trade", Start: time.Date(2031, 12, 1, 0, 0, 0, 0, time.UTC), End: time.Date(2032, 1, 7, 0, 0, 0, 0, time.UTC)}}}
+	w.Policies.Calendars = shelf(freeze)
+	w.Policy(rekeytest.At(w.Below), policy.Text{Schedule: &policy.ScheduleText{Rule: "FREQ=MONTHLY;BYMONTHDAY=15;BYHOUR=3", Zone: "UTC"}})
+	w.Policy(rekeytest.At(w.Root), policy.Text{Calendars: texts(string(freeze.ID))})
+	own := w.Policy(rekeytest.On(a), policy.Text{})
+	bare := w.Policy(rekeytest.At(w.Sibling), policy.Text{})
+	window := policy.Window{Anchor: w.Now(), From: time.Date(2031, 11, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2032, 2, 1, 0, 0, 0, 0, time.UTC)}
+	got, err := w.Policies.Preview(w.Ctx, w.As(w.Viewer), own.ID, window)
+	require.NoError(t, err)
+	fifteenth := func(year int, month time.Month) time.Time { return time.Date(year, month, 15, 3, 0, 0, 0, time.UTC) }
+	require.Equal(t, []calendar.Occurrence{
+		{At: fifteenth(2031, 11)},
+		{At: freeze.Events[0].End, MovedFrom: fifteenth(2031, 12), Why: []calendar.Block{{From: freeze.Events[0].Start, To: freeze.Events[0].End, Calendar: freeze.ID, Summary: "Christmas trade"}}},
+		{At: fifteenth(2032, 1)},
+	}, got)
+	none, err := w.Policies.Preview(w.Ctx, w.As(w.Viewer), bare.ID, window)
+	require.NoError(t, err)
+	require.Empty(t, none)
+
+	for pointer, spoil := range map[string]func(*policy.Window){
+		"/to":     func(w *policy.Window) { w.To = w.From },
+		"/anchor": func(w *policy.Window) { w.Anchor = w.From.Add(1) },
+	} {
+		wrong := window
+		spoil(&wrong)
+		_, err := w.Policies.Preview(w.Ctx, w.As(w.Viewer), own.ID, wrong)
+		var f *fault.Error
+		require.ErrorAs(t, err, &f)
+		require.Equal(t, pointer, f.Fields[0].Pointer)
+	}
+	for _, long := range []policy.Window{{Anchor: window.From, From: window.From, To: window.From.AddDate(11, 0, 0)},
+		{Anchor: window.From.AddDate(-11, 0, 0), From: window.From, To: window.To}} {
+		_, err := w.Policies.Preview(w.Ctx, w.As(w.Viewer), own.ID, long)
+		require.Equal(t, fault.Invalid, fault.KindOf(err))
+	}
+	_, err = w.Policies.Preview(w.Ctx, w.As(w.StrangerAdmin), own.ID, window)
+	require.Equal(t, fault.NotFound, fault.KindOf(err))
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/name"
@@ -42,7 +43,7 @@ type Text struct {
 	Notify          *[]string
 }
 
-// ScheduleText is a Schedule as the API spells it: every is a duration of whole days.
+// ScheduleText is a schedule as the API spells it: every is a duration of whole days.
 type ScheduleText struct{ Every, Rule, Zone string }
 
 // LockText is a Lock as the API spells it; what is nil is missing.
@@ -63,7 +64,7 @@ func TextOf(f Fields) Text {
 		t.Notice = &notice
 	}
 	if s := f.Schedule; s != nil {
-		t.Schedule = &ScheduleText{Every: s.Every(), Rule: s.Rule, Zone: s.Zone}
+		t.Schedule = &ScheduleText{Every: Every(*s), Rule: s.Rule, Zone: s.Zone}
 	}
 	if l := f.Lock; l != nil {
 		t.Lock = &LockText{Threshold: &l.Threshold, Window: spell(&l.Window), Duration: spell(&l.Duration), Strict: &l.Strict}
@@ -78,8 +79,8 @@ func TextOf(f Fields) Text {
 	return t
 }
 
-// Every is the schedule's interval as a duration; "" when it goes by a rule.
-func (s Schedule) Every() string {
+// Every is a schedule's interval as a duration; "" when it goes by a rule.
+func Every(s calendar.Schedule) string {
 	if s.EveryDays == 0 {
 		return ""
 	}
@@ -188,11 +189,11 @@ func (r *reading) notice(texts *[]string) []time.Duration {
 	return out
 }
 
-func (r *reading) schedule(t *ScheduleText) *Schedule {
+func (r *reading) schedule(t *ScheduleText) *calendar.Schedule {
 	if t == nil {
 		return nil
 	}
-	s := &Schedule{Rule: t.Rule, Zone: t.Zone}
+	s := &calendar.Schedule{Rule: t.Rule, Zone: t.Zone}
 	switch {
 	case t.Every == "" && t.Rule == "":
 		r.refuse("/schedule/every", "is missing; give every or rrule")

@@ -1,11 +1,8 @@
 package rekeytest
 
 import (
-	"context"
-
 	"github.com/stretchr/testify/require"
 
-	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
@@ -34,9 +31,3 @@ func (w *World) Policy(to policy.Attachment, text policy.Text) policy.Policy {
 
 // To is a pointer to a value, for the members of a Text.
 func To[T any](v T) *T { return &v }
-
-func (w *World) schedule(policy.Schedule) (member, problem string) { return "", "" }
-
-func (w *World) calendars(context.Context, []id.Calendar) (map[id.Calendar]place.Place, error) {
-	return nil, nil
-}

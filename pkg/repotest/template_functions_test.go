@@ -15,18 +15,19 @@ import (
 // environments are the settings of each function's main, in the order of the folders. Every one has SSL_CERT_DIR beside
 // them.
 var environments = map[string][]string{
-	"AuditEventsFunction":     {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "CURSOR_SECRET"},
-	"AuthorizerFunction":      {"IDENTITY_TABLE", "AUDIT_TABLE", "PEPPERS_SECRET", "HOLD"},
-	"DispatcherFunction":      {"BUS_NAME", "DEAD_LETTER_QUEUE_URL"},
-	"HealthFunction":          {},
-	"RotationsFunction":       {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "CURSOR_SECRET"},
-	"SweeperFunction":         {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "HOLD"},
-	"KeysFunction":            {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "CURSOR_SECRET"},
-	"KeyStatusFunction":       {"IDENTITY_TABLE", "AUDIT_TABLE", "PEPPERS_SECRET", "HOLD"},
-	"MeFunction":              {"IDENTITY_TABLE", "DIRECTORY_TABLE"},
-	"RolesFunction":           {"CURSOR_SECRET"},
-	"ServiceAccountsFunction": {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "CURSOR_SECRET"},
-	"SetupFunction":           {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "SETUP_SECRET", "OWNER_EMAIL"},
+	"AuditEventsFunction":      {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "CURSOR_SECRET"},
+	"AuthorizerFunction":       {"IDENTITY_TABLE", "AUDIT_TABLE", "PEPPERS_SECRET", "HOLD"},
+	"DispatcherFunction":       {"BUS_NAME", "DEAD_LETTER_QUEUE_URL"},
+	"HealthFunction":           {},
+	"RotationPoliciesFunction": {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "CURSOR_SECRET"},
+	"RotationsFunction":        {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "CURSOR_SECRET"},
+	"SweeperFunction":          {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "HOLD"},
+	"KeysFunction":             {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "CURSOR_SECRET"},
+	"KeyStatusFunction":        {"IDENTITY_TABLE", "AUDIT_TABLE", "PEPPERS_SECRET", "HOLD"},
+	"MeFunction":               {"IDENTITY_TABLE", "DIRECTORY_TABLE"},
+	"RolesFunction":            {"CURSOR_SECRET"},
+	"ServiceAccountsFunction":  {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "CURSOR_SECRET"},
+	"SetupFunction":            {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "SETUP_SECRET", "OWNER_EMAIL"},
 }
 
 // settings are the values behind those names; that of a table or secret follows from its name.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/listing"
@@ -86,7 +87,7 @@ func (w *world) dueAt(now time.Time, object id.Policy) bool {
 // fullFields have every member set.
 func fullFields() policy.Fields {
 	return policy.Fields{
-		Schedule: &policy.Schedule{Rule: "FREQ=MONTHLY;BYDAY=1SU", Zone: "Europe/Berlin"}, Overlap: to(time.Minute),
+		Schedule: &calendar.Schedule{Rule: "FREQ=MONTHLY;BYDAY=1SU", Zone: "Europe/Berlin"}, Overlap: to(time.Minute),
 		Notice: []time.Duration{90 * 24 * time.Hour, time.Hour}, QuietFor: to(time.Hour), RetireOnQuiet: to(true), ExtendOnce: to(48 * time.Hour),
 		AllowRotateSelf: to(false), DefaultLifetime: to(24 * time.Hour), MaxLifetime: to(3650 * 24 * time.Hour), ReportOnly: to(true),
 		Lock:      &policy.Lock{Threshold: 3, Window: time.Minute, Duration: 24 * time.Hour, Strict: true},
@@ -106,7 +107,7 @@ var policyTests = []test{
 		bare.Fields = policy.Fields{}
 		w.commit(w.creationOf(bare))
 		daily := w.newPolicy(policy.Attachment{Kind: policy.Company, ID: w.co.ID()}, w.co)
-		daily.Fields = policy.Fields{Schedule: &policy.Schedule{EveryDays: 90, Zone: "UTC"}}
+		daily.Fields = policy.Fields{Schedule: &calendar.Schedule{EveryDays: 90, Zone: "UTC"}}
 		w.commit(w.creationOf(daily))
 		for _, want := range []policy.Policy{full, bare, daily} {
 			w.same(want, w.readPolicy(want.ID))

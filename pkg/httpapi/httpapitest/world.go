@@ -22,6 +22,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/httpapi/me"
 	"github.com/rekey-dev/rekey/pkg/httpapi/meta"
 	"github.com/rekey-dev/rekey/pkg/httpapi/roles"
+	"github.com/rekey-dev/rekey/pkg/httpapi/rotationpolicies"
 	"github.com/rekey-dev/rekey/pkg/httpapi/serviceaccounts"
 	"github.com/rekey-dev/rekey/pkg/httpapi/setup"
 	"github.com/rekey-dev/rekey/pkg/idempotency"
@@ -61,6 +62,7 @@ func serve(t *testing.T, inner *rekeytest.World) *World {
 	me.Register(w.API, w.Store)
 	meta.Register(w.API, []byte(`{"openapi":"3.1.0"}`))
 	roles.Register(w.API)
+	rotationpolicies.Register(w.API, w.Policies, w.Now)
 	serviceaccounts.Register(w.API, w.Accounts, w.World.Keys, w.Now)
 	setup.Register(w.API, w.Setup)
 	return w
