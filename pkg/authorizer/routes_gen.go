@@ -16,7 +16,7 @@ var Routes = map[string]Route{
 	"POST /keys/{id}/rotate":                      {Permission: "service_accounts:rotate", Denied: &Denied{Action: "user.updated", Change: "key.rotated", TargetType: "key"}},
 	"GET /keys/{id}/usage":                        {Permission: "keys:read"},
 	"GET /me":                                     {Permission: ""},
-	"POST /me/key/rotate":                         {Permission: "keys:rotate_self"},
+	"POST /me/key/rotate":                         {Permission: "keys:rotate_self", Denied: &Denied{Action: "user.updated", Change: "key.rotated", TargetType: "key"}},
 	"GET /permissions":                            {Permission: ""},
 	"GET /roles":                                  {Permission: "roles:read"},
 	"GET /roles/{id}":                             {Permission: "roles:read"},

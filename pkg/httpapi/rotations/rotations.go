@@ -111,6 +111,7 @@ func (r resource) registerStarts() {
 		Summary:     "Rotate the key that calls",
 		Description: "An overlap by the policy's terms, with exactly the same scopes, when the policy allows it. The new secret is shown once.",
 		Access:      httpapi.Needs(permission.KeysRotateSelf), Status: http.StatusCreated, Tagged: true,
+		Denied: &httpapi.DeniedAudit{Action: audit.UserUpdated, Change: audit.KeyRotated, TargetType: "key"},
 		Errors: []fault.Kind{fault.Conflict, fault.RotationOpen, fault.Ended, fault.CompanySuspended}},
 		func(ctx context.Context, c call.Call, in *struct {
 			Body *struct{} `doc:"Empty"`
