@@ -77,9 +77,9 @@ const (
 	// GuardFor is how far it looks back.
 	GuardFor = 30 * 24 * time.Hour
 	// guardKeys is the most keys of an account that it looks at, newest first.
-	guardKeys = 500
-	// guardRows is the most rows of usage that it looks at of a key, about, newest first.
-	guardRows = 5_000
+	guardKeys = 100
+	// guardRows is the most rows of usage that it looks at, about, newest first: of one key, and of all.
+	guardRows, guardRowsInAll = 5_000, 20_000
 )
 
 // guardIssue warns of what the account's keys were used for lately and a new one with these scopes could not do.
@@ -87,25 +87,19 @@ func (s *Service) guardIssue(ctx context.Context, a serviceaccount.Account, r ro
 	if s.Needs == nil || r.Permissions.And(permission.Machine).Without(scopes).IsEmpty() {
 		return nil, nil // it carries all that any key of the account can use
 	}
+	ids, _, err := s.Store.AccountKeys(ctx, a.ID, "", guardKeys)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := s.Store.Keys(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
 	var used []id.Key
-	for after, seen := "", 0; ; {
-		ids, next, err := s.Store.AccountKeys(ctx, a.ID, after, 100)
-		if err != nil {
-			return nil, err
+	for _, k := range keys {
+		if k.LastUsedAt.After(now.Add(-GuardFor)) {
+			used = append(used, k.ID)
 		}
-		keys, err := s.Store.Keys(ctx, ids)
-		if err != nil {
-			return nil, err
-		}
-		for _, k := range keys {
-			if k.LastUsedAt.After(now.Add(-GuardFor)) {
-				used = append(used, k.ID)
-			}
-		}
-		if seen += len(ids); next == "" || seen >= guardKeys {
-			break
-		}
-		after = next
 	}
 	return s.guard(ctx, used, r.Permissions, scopes, now)
 }
@@ -117,11 +111,16 @@ func (s *Service) guard(ctx context.Context, keys []id.Key, had, scopes permissi
 		return nil, nil
 	}
 	var refused []usage.Row
+	read := 0
 	for _, k := range keys {
+		if read >= guardRowsInAll {
+			break
+		}
 		rows, err := usage.Latest(ctx, s.Store, k, now.Add(-GuardFor), now, guardRows)
 		if err != nil {
 			return nil, err
 		}
+		read += len(rows)
 		for _, r := range rows {
 			if r.Verdict != usage.Accepted || r.API != usage.Own || !r.LastAt.After(now.Add(-GuardFor)) {
 				continue

@@ -19,6 +19,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/idempotency"
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+	"github.com/rekey-dev/rekey/pkg/usage"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
@@ -160,6 +161,28 @@ var operations = map[string]func(w *tenant) attempt{
 			return n == 1
 		}}}
 	},
+	"Tally":                               func(w *tenant) attempt { return w.tallying(0) },
+	"Tally of what another counted later": func(w *tenant) attempt { return w.tallying(5) },
+}
+
+// tallying counts a request where so many later ones are counted.
+func (w *tenant) tallying(later int64) attempt {
+	r := usage.Row{Key: w.key.ID, Hour: usage.HourOf(now), Source: "192.0.2.7", API: usage.Own, Method: "GET", Route: "/keys",
+		Verdict: usage.Accepted, Count: later, FirstAt: now, LastAt: now.Add(time.Second)}
+	if later > 0 {
+		require.NoError(w.t, w.Tally(w.t.Context(), r))
+	}
+	r.Count, r.LastAt = 1, now
+	return attempt{do: func(ctx context.Context) error { return w.Tally(ctx, r) }, effects: []func() bool{func() bool {
+		rows, _, err := w.Usage(w.t.Context(), r.Key, r.Hour, r.Hour.Add(time.Hour), "", 10)
+		require.NoError(w.t, err)
+		if later == 0 && len(rows) == 0 {
+			return false
+		}
+		require.Len(w.t, rows, 1)
+		require.LessOrEqual(w.t, rows[0].Count, later+1, "one request counted twice")
+		return rows[0].Count == later+1
+	}}}
 }
 
 func committing(w *tenant, s change.Set) func(context.Context) error {
