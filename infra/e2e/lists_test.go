@@ -177,5 +177,5 @@ func TestList_KeysByTime_B9(t *testing.T) {
 	require.Empty(t, p.all(of+"&unused_since="+inSeconds(-60)))
 	require.Empty(t, p.all(of+"&retired_seen_since="+inSeconds(-60)))
 	p.get(of + "&expires_before=tomorrow").invalid("/expires_before")
-	p.get(of + "&expires_before=" + inSeconds(60) + "&q=a").invalid("/q")
+	p.get(of + "&expires_before=" + inSeconds(60) + "&q=a").invalid("/expires_before")
 }

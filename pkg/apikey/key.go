@@ -63,6 +63,7 @@ type Key struct {
 	RotationID   id.Rotation // the last rotation that it took part in
 	SupersededBy id.Key      // its successor, from the start of an overlap or an emergency
 	DueAt        time.Time   // when the sweeper has to look at it next; zero for never
+	RotateAt     time.Time   // when it is to be rotated by its policy's schedule; zero for never
 	AnnouncedAt  time.Time   // notices of its end up to then are no news
 
 	LastUsedAt    time.Time // of the first request in the last minute that had one; zero before that

@@ -35,6 +35,9 @@ type Due struct {
 	At     time.Time
 }
 
+// Timing is when the sweeper has to look at a key, and when the key is to be rotated; zero for never.
+type Timing struct{ DueAt, RotateAt time.Time }
+
 // Plan lets the notices of a key's end begin anew at now.
 func Plan(k *Key, notices []time.Duration, now time.Time) {
 	k.DueAt, k.AnnouncedAt = NextDue(*k, notices, now), now

@@ -102,6 +102,9 @@ func plan(k *Key, p policy.Effective, now time.Time) {
 	before := *k
 	Plan(k, p.Notice.Value, now)
 	k.DueAt = sooner(before, k.DueAt)
+	if k.RotateAt = (time.Time{}); p.Schedule.Value != nil {
+		k.DueAt = now // the sweeper says when it is to be rotated: that takes calendars
+	}
 }
 
 // sooner is when the sweeper has to look at a key: for the sake of its end or, if that is sooner, of its rotation.

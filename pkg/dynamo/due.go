@@ -66,13 +66,14 @@ func (s *Store) Due(ctx context.Context, shard int, now time.Time, limit int) (d
 	return due, nil
 }
 
-// Reschedule moves the time at which a key is due, from what was read; the zero time is never. It records nothing, as nothing
+// Reschedule moves the time at which a key is due, from what was read, and that at which it is to be rotated. It records nothing, as nothing
 // of the key changes. It is lost when the time is another meanwhile: then somebody else has acted on the key.
-func (s *Store) Reschedule(ctx context.Context, k id.Key, from, to time.Time) (err error) {
+func (s *Store) Reschedule(ctx context.Context, k id.Key, from time.Time, to apikey.Timing) (err error) {
 	defer wrap(&err, "Store.Reschedule(%s)", k)
 	a := action{table: s.tables.Identity, key: keyKey(k), reason: "the key is due at another time"}
 	a.expr.require(a.expr.exists(attrPK))
 	a.expr.require(a.expr.isTime(attrDueAt, from))
-	setDue(&a.expr, string(k), to)
+	setDue(&a.expr, string(k), to.DueAt)
+	a.expr.setTime(attrRotateAt, to.RotateAt)
 	return s.updateOnce(ctx, a)
 }

@@ -36,6 +36,7 @@ func encodeKey(k apikey.Key) item {
 		it.time(attrDueAt, k.DueAt)
 	}
 	it.time(attrAnnouncedAt, k.AnnouncedAt)
+	it.time(attrRotateAt, k.RotateAt)
 	it.string(attrCreatedBy, k.CreatedBy)
 	it.string(attrCreatedByName, k.CreatedByName)
 	it.time(attrCreatedAt, k.CreatedAt)
@@ -53,7 +54,7 @@ func decodeKey(it item) (apikey.Key, error) {
 		Name: r.string(attrName), Scopes: r.permissions(attrScopes), RoleHint: id.Role(r.string(attrRoleHint)),
 		Generation: r.int(attrGeneration), IssueEpoch: r.int(attrIssueEpoch), MAC: r.bytes(attrMAC), PepperVersion: r.string(attrPepper),
 		Off: r.bool(attrOff), Ended: r.ended(), ExpiresAt: r.time(attrExpiresAt), NoticeFrom: r.time(attrNoticeFrom),
-		RotationID: id.Rotation(r.string(attrRotation)), SupersededBy: id.Key(r.string(attrSuperseded)), DueAt: r.time(attrDueAt), AnnouncedAt: r.time(attrAnnouncedAt),
+		RotationID: id.Rotation(r.string(attrRotation)), SupersededBy: id.Key(r.string(attrSuperseded)), DueAt: r.time(attrDueAt), AnnouncedAt: r.time(attrAnnouncedAt), RotateAt: r.time(attrRotateAt),
 		LastUsedAt: r.time(attrLastUsedAt), UsedGen: r.int(attrUsedGen), RetiredSeenAt: r.time(attrRetiredSeenAt),
 		CreatedBy: r.string(attrCreatedBy), CreatedByName: r.string(attrCreatedByName), CreatedAt: r.time(attrCreatedAt),
 		RegeneratedAt: r.time(attrSecretFrom), UpdatedAt: r.time(attrUpdatedAt), Version: r.int(attrVersion), EventSeq: r.int(attrEventSeq),
@@ -85,6 +86,7 @@ func setKey(e *expression, old, k apikey.Key) {
 	e.setString(attrSuperseded, string(k.SupersededBy))
 	setDue(e, string(k.ID), k.DueAt)
 	e.setTime(attrAnnouncedAt, k.AnnouncedAt)
+	e.setTime(attrRotateAt, k.RotateAt)
 	e.setTime(attrSecretFrom, k.RegeneratedAt)
 	e.setTime(attrUpdatedAt, k.UpdatedAt)
 	e.setInt(attrVersion, k.Version)

@@ -289,8 +289,18 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		begun, err := rotate.Rotate(t.Context(), c, issued(t, keys, c, account.Account.ID).View.Key.ID, rotation.Start{Mode: rotation.Overlap, Overlap: time.Hour})
 		require.NoError(t, err)
 		require.NotEmpty(t, begun.View.Rotation.ID)
+		life := "P90D"
+		bound := &policy.Service{Store: store, Now: clock, Rand: rand.Reader}
+		of, err := bound.Create(t.Context(), c, policy.Attachment{Kind: policy.ServiceAccount, ID: string(account.Account.ID)}, policy.Text{MaxLifetime: &life})
+		require.NoError(t, err)
+		everywhere, err := bound.Create(t.Context(), c, policy.Attachment{Kind: policy.Node, ID: string(made.Node.ID)}, policy.Text{MaxLifetime: &life})
+		require.NoError(t, err)
 		w.used = before
 		ok(s.Sweep(t.Context(), "run"))
+		after := w.used
+		require.NoError(t, bound.Delete(t.Context(), c, of.ID))
+		require.NoError(t, bound.Delete(t.Context(), c, everywhere.ID))
+		w.used = after
 		now = now.Add(2 * time.Hour)
 		lost(func() { ok(s.Sweep(t.Context(), "run")) })
 		ok(s.Sweep(t.Context(), "run"))

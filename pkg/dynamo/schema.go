@@ -202,6 +202,7 @@ const (
 	attrDueAt      = "due_at"
 
 	attrAnnouncedAt = "announced_at"
+	attrRotateAt    = "rotate_at"
 )
 
 // Attributes of rotations. Durations are in nanoseconds.

@@ -253,7 +253,7 @@ func (f *Flaky) Rotations(ctx context.Context, q rotation.Query) (rotation.Page,
 	return through(ctx, f, "Rotations", func(ctx context.Context) (rotation.Page, error) { return f.Under.Rotations(ctx, q) })
 }
 
-func (f *Flaky) Reschedule(ctx context.Context, k id.Key, from, to time.Time) error {
+func (f *Flaky) Reschedule(ctx context.Context, k id.Key, from time.Time, to apikey.Timing) error {
 	_, err := through(ctx, f, "Reschedule", func(ctx context.Context) (struct{}, error) { return struct{}{}, f.Under.Reschedule(ctx, k, from, to) })
 	return err
 }

@@ -78,7 +78,7 @@ func (s *Store) Keys(ctx context.Context, ids []id.Key) ([]apikey.Key, error) {
 }
 
 // Reschedule moves the time at which a key is due.
-func (s *Store) Reschedule(ctx context.Context, k id.Key, from, to time.Time) error {
+func (s *Store) Reschedule(ctx context.Context, k id.Key, from time.Time, to apikey.Timing) error {
 	defer s.mu.Unlock()
 	if err := s.begin(ctx); err != nil {
 		return err
@@ -87,7 +87,7 @@ func (s *Store) Reschedule(ctx context.Context, k id.Key, from, to time.Time) er
 	if !ok || !found.DueAt.Equal(from) {
 		return &change.Lost{Reason: "the key is due at another time"}
 	}
-	found.DueAt = to
+	found.DueAt, found.RotateAt = to.DueAt, to.RotateAt
 	s.keys[k] = found
 	return nil
 }

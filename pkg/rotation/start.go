@@ -181,7 +181,7 @@ func (s *Service) begin(ctx context.Context, c call.Call, v apikey.View, in Star
 		}
 		r = r.reached(Issued, now, by, "the old key ends at "+stamp(r.OverlapEndsAt))
 		ended.ExpiresAt, ended.NoticeFrom, ended.SupersededBy = r.OverlapEndsAt, now, next.ID
-		ended.AnnouncedAt = now
+		ended.AnnouncedAt, ended.RotateAt = now, time.Time{}
 		ended.DueAt = earlier(Decide(View{Rotation: r, Old: apikey.View{Key: ended}, New: apikey.View{Key: next}}, now).Due, apikey.NextDue(ended, policy.Notices, now))
 		after.KeyCount++
 		set.Writes = []change.Write{apikey.Create{Key: next}, apikey.Update{Old: old, New: ended},
@@ -242,6 +242,9 @@ func (s *Service) successor(c call.Call, v apikey.View, in Start, policy Policy,
 	}
 	k.ExpiresAt, k.NoticeFrom = end.At, apikey.NoticeOf(end.At, policy.Effective.LongestNotice())
 	apikey.Plan(&k, policy.Notices, now)
+	if k.RotateAt = (time.Time{}); policy.Effective.Schedule.Value != nil {
+		k.DueAt = now // the sweeper says when it is to be rotated
+	}
 	return k, end, nil
 }
 

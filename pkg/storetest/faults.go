@@ -60,7 +60,7 @@ var faultTests = []test{
 				return err
 			},
 			"Due":        func() error { return just(w.store.Due(w.ctx, 0, w.now, 10)) },
-			"Reschedule": func() error { return w.store.Reschedule(w.ctx, k.ID, time.Time{}, w.now) },
+			"Reschedule": func() error { return w.store.Reschedule(w.ctx, k.ID, time.Time{}, apikey.Timing{DueAt: w.now}) },
 			"Rotation":   func() error { return just(w.store.Rotation(w.ctx, rot.ID)) },
 			"Rotations":  func() error { return just(w.store.Rotations(w.ctx, rotation.Query{Place: w.root.ID(), Limit: 10})) },
 			"Policy":     func() error { return just(w.store.Policy(w.ctx, p.ID)) },

@@ -33,7 +33,7 @@ var keyUpdateTests = []test{
 			n.ExpiresAt, n.NoticeFrom, n.UpdatedAt = time.Time{}, time.Time{}, w.now.Add(time.Hour)
 			n.RegeneratedAt = w.now.Add(time.Second)
 			n.RotationID, n.SupersededBy, n.DueAt = newID[id.Rotation](), newID[id.Key](), w.now.Add(time.Minute)
-			n.AnnouncedAt = w.now
+			n.AnnouncedAt, n.RotateAt = w.now, w.now.Add(time.Hour)
 		})
 		w.commit(s)
 		want := s.Writes[0].(apikey.Update).New
@@ -77,13 +77,14 @@ var keyUpdateTests = []test{
 	}},
 	{"a key is rescheduled from the time at which it was due, and from no other", func(w *world) {
 		k := w.key(w.account("Recorder", w.co), "k")
-		w.NoError(w.store.Reschedule(w.ctx, k.ID, time.Time{}, w.now))
-		w.ErrorIs(w.store.Reschedule(w.ctx, k.ID, time.Time{}, w.now.Add(time.Hour)), change.ErrLost)
+		w.NoError(w.store.Reschedule(w.ctx, k.ID, time.Time{}, apikey.Timing{DueAt: w.now, RotateAt: w.now.Add(time.Minute)}))
+		w.ErrorIs(w.store.Reschedule(w.ctx, k.ID, time.Time{}, apikey.Timing{DueAt: w.now.Add(time.Hour)}), change.ErrLost)
 		w.True(w.now.Equal(w.readKey(k.ID).DueAt))
-		w.NoError(w.store.Reschedule(w.ctx, k.ID, w.now, time.Time{}))
+		w.True(w.now.Add(time.Minute).Equal(w.readKey(k.ID).RotateAt))
+		w.NoError(w.store.Reschedule(w.ctx, k.ID, w.now, apikey.Timing{}))
 		w.True(w.readKey(k.ID).DueAt.IsZero())
 		w.Equal(k.Version, w.readKey(k.ID).Version)
-		w.ErrorIs(w.store.Reschedule(w.ctx, newID[id.Key](), time.Time{}, w.now), change.ErrLost)
+		w.ErrorIs(w.store.Reschedule(w.ctx, newID[id.Key](), time.Time{}, apikey.Timing{DueAt: w.now}), change.ErrLost)
 	}},
 	{"the first use of a rotation's new key makes it due", func(w *world) {
 		k := w.key(w.account("Recorder", w.co), "new")

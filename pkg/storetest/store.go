@@ -68,7 +68,7 @@ type Store interface {
 	// by moments.
 	Due(ctx context.Context, shard int, now time.Time, limit int) ([]apikey.Due, error)
 	// Reschedule moves the time at which a key is due, from what was read; it is lost when that is another meanwhile.
-	Reschedule(ctx context.Context, k id.Key, from, to time.Time) error
+	Reschedule(ctx context.Context, k id.Key, from time.Time, to apikey.Timing) error
 	// Sources returns the sources with failures in the epoch's live window or lock at now, most failures first, at most
 	// limit.
 	Sources(ctx context.Context, owner string, epoch int64, now time.Time, limit int) ([]lock.Source, error)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/fault"
@@ -31,10 +32,11 @@ type Store interface {
 	// Due returns keys of a shard that are due at a moment, the longest due first. It may lag behind by moments.
 	Due(ctx context.Context, shard int, now time.Time, limit int) ([]apikey.Due, error)
 	// Reschedule moves the time at which a key is due; it is lost when that is another meanwhile.
-	Reschedule(ctx context.Context, k id.Key, from, to time.Time) error
+	Reschedule(ctx context.Context, k id.Key, from time.Time, to apikey.Timing) error
 	// Key returns a key, also one of a deleted account.
 	Key(ctx context.Context, k id.Key) (apikey.Key, error)
 	Commit(ctx context.Context, s change.Set) error
+	Tasks
 }
 
 // Keys is what the sweeper needs of the keys' use cases.
@@ -54,6 +56,8 @@ type Sweeper struct {
 	Keys      Keys
 	Rotations Rotations
 	Terms     func(ctx context.Context, a serviceaccount.Account) (rotation.Policy, error)
+	// Calendars returns those that are there; nil where there are none.
+	Calendars func(ctx context.Context, ids []id.Calendar) ([]calendar.Calendar, error)
 	Shards    int
 	Hold      bool // after a restore: nothing is done
 	Now       func() time.Time
@@ -116,7 +120,7 @@ func (s *Sweeper) Sweep(ctx context.Context, request string) (Run, error) {
 
 func (s *Sweeper) shard(ctx context.Context, c call.Call, shard int) (Run, error) {
 	var r Run
-	seen := make(map[id.Key]bool)
+	seen := make(map[apikey.Due]bool)
 	for {
 		keys, err := s.Store.Due(ctx, shard, s.Now(), batch)
 		if err != nil {
@@ -124,15 +128,20 @@ func (s *Sweeper) shard(ctx context.Context, c call.Call, shard int) (Run, error
 		}
 		fresh := false
 		for _, d := range keys {
-			if d.Policy != "" || seen[d.Key] {
+			what := apikey.Due{Key: d.Key, Policy: d.Policy}
+			if seen[what] {
 				continue // the index lags behind, or the key could not even be put off
 			}
 			if deadline, ok := ctx.Deadline(); ok && deadline.Sub(s.Now()) < reserve {
 				r.More = true
 				return r, nil
 			}
-			seen[d.Key], fresh = true, true
-			s.one(ctx, c, d, &r)
+			seen[what], fresh = true, true
+			if d.Policy != "" {
+				s.task(ctx, c, d, &r)
+			} else {
+				s.one(ctx, c, d, &r)
+			}
 		}
 		if !fresh {
 			return r, nil
@@ -154,7 +163,7 @@ func (s *Sweeper) one(ctx context.Context, c call.Call, d apikey.Due, r *Run) {
 	default:
 		r.Failed++
 		s.Log.Error("a key was put off", "key_id", string(d.Key), "error", err)
-		if err := s.Store.Reschedule(ctx, d.Key, d.At, s.Now().Add(putOff)); err != nil && !errors.Is(err, change.ErrLost) {
+		if err := s.Store.Reschedule(ctx, d.Key, d.At, apikey.Timing{DueAt: s.Now().Add(putOff)}); err != nil && !errors.Is(err, change.ErrLost) {
 			s.Log.Error("a key could not be put off", "key_id", string(d.Key), "error", err)
 		}
 	}
@@ -168,7 +177,7 @@ func (s *Sweeper) key(ctx context.Context, c call.Call, k id.Key) (acted bool, e
 		if err != nil {
 			return false, err
 		}
-		return false, s.Store.Reschedule(ctx, k, gone.DueAt, time.Time{})
+		return false, s.Store.Reschedule(ctx, k, gone.DueAt, apikey.Timing{})
 	}
 	if err != nil {
 		return false, err
@@ -193,19 +202,28 @@ func (s *Sweeper) key(ctx context.Context, c call.Call, k id.Key) (acted bool, e
 	now := s.Now()
 	next := v.Key
 	next.DueAt = rotation.Due(v.Key, rotationDue, policy.Notices, now)
+	if next.RotateAt, err = s.rotateAt(ctx, v, policy); err != nil {
+		return acted, err
+	}
+	if next.RotateAt.After(now) && (next.DueAt.IsZero() || next.RotateAt.Before(next.DueAt)) {
+		next.DueAt = next.RotateAt
+	}
 	switch notice := passed(v.Key, policy.Notices, now); {
 	case v.State.Status == apikey.Expired && !v.Key.DueAt.IsZero():
 		next.DueAt = time.Time{}
 		return true, s.announce(ctx, c, v, next, audit.KeyExpired, -1, now, nil)
 	case !v.State.Live():
-		return acted, s.Store.Reschedule(ctx, k, v.Key.DueAt, time.Time{})
+		return acted, s.Store.Reschedule(ctx, k, v.Key.DueAt, apikey.Timing{})
+	case !next.RotateAt.IsZero() && !next.RotateAt.After(now) && v.Key.AnnouncedAt.Before(next.RotateAt):
+		return true, s.announce(ctx, c, v, next, audit.KeyExpiring, 0, now, map[string]any{"reason": "rotation_due",
+			"rotate_at": next.RotateAt.UTC().Format(time.RFC3339)})
 	case notice > 0 && !forgotten(v.Key, now):
 		return true, s.announce(ctx, c, v, next, audit.KeyExpiring, 0, now, map[string]any{"notice": period.Format(notice)})
 	}
-	if next.DueAt.Equal(v.Key.DueAt) {
+	if next.DueAt.Equal(v.Key.DueAt) && next.RotateAt.Equal(v.Key.RotateAt) {
 		return acted, nil // a step moved it
 	}
-	return acted, s.Store.Reschedule(ctx, k, v.Key.DueAt, next.DueAt)
+	return acted, s.Store.Reschedule(ctx, k, v.Key.DueAt, apikey.Timing{DueAt: next.DueAt, RotateAt: next.RotateAt})
 }
 
 // rotation takes the steps of a key's rotation. It returns when the key is to be looked at again for the rotation's sake. When
@@ -222,7 +240,7 @@ func (s *Sweeper) rotation(ctx context.Context, c call.Call, k apikey.Key, polic
 	old := v.Old.Key
 	if v.Old.State.Live() && !v.Rotation.State.Final() {
 		at := rotation.Due(old, a.Due, policy.Notices, s.Now())
-		if err := s.Store.Reschedule(ctx, old.ID, old.DueAt, at); err != nil && !errors.Is(err, change.ErrLost) {
+		if err := s.Store.Reschedule(ctx, old.ID, old.DueAt, apikey.Timing{DueAt: at, RotateAt: old.RotateAt}); err != nil && !errors.Is(err, change.ErrLost) {
 			return time.Time{}, acted, err
 		}
 	}
@@ -258,7 +276,9 @@ func (s *Sweeper) announce(ctx context.Context, c call.Call, v apikey.View, next
 	if what == audit.KeyExpiring {
 		e.Action = audit.KeyExpiring
 	}
-	e.Details["expires_at"] = next.ExpiresAt.UTC().Format(time.RFC3339)
+	if !next.ExpiresAt.IsZero() {
+		e.Details["expires_at"] = next.ExpiresAt.UTC().Format(time.RFC3339)
+	}
 	if next.UsedGen == next.Generation && !next.LastUsedAt.IsZero() {
 		e.Details["last_used_at"] = next.LastUsedAt.UTC().Format(time.RFC3339)
 	}

@@ -14,8 +14,10 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/memstore"
+	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/rekeytest"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/sweep"
@@ -320,4 +322,73 @@ func TestSweep_ThreeAtOnceActOnEachOnce_P3(t *testing.T) {
 	for k, n := range seen {
 		require.Equal(t, 1, n, k)
 	}
+}
+
+func TestSweep_AKeyIsDueForRotationByItsPolicysScheduleOutsideFreezes_B9(t *testing.T) {
+	w := rekeytest.New(t)
+	a := w.Account("Recorder", w.Company)
+	before := w.Issue(a.ID, "issued before the policy")
+	freeze := calendar.Calendar{ID: "cal_00000000000000000001", Place: w.Root, Kind: calendar.Freeze, Zone: "UTC", Events: []calendar.Event{
+		{UID: "1", Summary: "year end", Start: w.Now().Add(25 * day), End: w.Now().Add(40 * day)}}}
+	w.Policies.Calendars = func(context.Context, []id.Calendar) ([]calendar.Calendar, error) {
+		return []calendar.Calendar{freeze}, nil
+	}
+	w.Policy(rekeytest.At(w.Company), policy.Text{Schedule: &policy.ScheduleText{Every: "P30D", Zone: "UTC"}, Calendars: &[]string{string(freeze.ID)}})
+	s := sweeper(w)
+	s.Terms, s.Calendars = w.Rotations.Terms, w.Policies.Calendars
+	sweepOnce := func() {
+		t.Helper()
+		r, err := s.Sweep(w.Ctx, "run")
+		require.NoError(t, err)
+		require.Zero(t, r.Failed)
+	}
+	sweepOnce()
+	after := w.Issue(a.ID, "issued under the policy")
+	sweepOnce()
+	for _, k := range []apikey.Shown{before, after} {
+		require.Equal(t, freeze.Events[0].End, w.Key(k.View.Key.ID).RotateAt, "moved behind the freeze")
+	}
+	w.Clock.Set(freeze.Events[0].End.Add(-time.Second))
+	sweepOnce()
+	require.Empty(t, w.Records(audit.KeyExpiring))
+	w.Advance(time.Second)
+	for range 3 {
+		sweepOnce()
+		w.Advance(time.Minute)
+	}
+	due := w.Records(audit.KeyExpiring)
+	require.Len(t, due, 2, "once each")
+	require.Equal(t, "rotation_due", due[0].Details["reason"])
+	out, err := w.Rotations.Rotate(w.Ctx, w.As(w.Owner), before.View.Key.ID, rotation.Start{Mode: rotation.Immediate})
+	require.NoError(t, err)
+	w.Note(out.Secret)
+	sweepOnce()
+	require.Equal(t, 30*day, w.Key(before.View.Key.ID).RotateAt.Sub(w.Now()).Round(day), "counted from the new secret's birth")
+}
+
+func TestSweep_AShorterLifeBindsKeysThatWereIssuedBefore_P3(t *testing.T) {
+	w := rekeytest.New(t)
+	var keys []apikey.Shown
+	for i := range 120 { // more than a page
+		keys = append(keys, w.Issue(w.Account(fmt.Sprint("Recorder ", i), w.Company).ID, "k"))
+	}
+	elsewhere := w.Issue(w.Account("Elsewhere", w.Stranger).ID, "k")
+	w.Advance(80 * day)
+	w.Policy(rekeytest.At(w.Company), policy.Text{MaxLifetime: rekeytest.To("P60D")})
+	s := sweeper(w)
+	s.Terms = w.Rotations.Terms
+	for range 2 {
+		r, err := s.Sweep(w.Ctx, "run")
+		require.NoError(t, err)
+		require.Zero(t, r.Failed)
+	}
+	for _, k := range keys {
+		got := w.Key(k.View.Key.ID)
+		require.Equal(t, w.Now().Add(30*day).Truncate(time.Second), got.ExpiresAt, "not earlier than the longest notice from now")
+		require.NotEmpty(t, w.Key(k.View.Key.ID).AnnouncedAt)
+	}
+	require.True(t, w.Key(elsewhere.View.Key.ID).ExpiresAt.IsZero())
+	r, err := s.Sweep(w.Ctx, "run")
+	require.NoError(t, err)
+	require.Zero(t, r.Looked)
 }

@@ -93,6 +93,9 @@ func Of(v apikey.View, now time.Time) Key {
 		LastUsedAt: httpapi.Time(k.LastUsedAt), Revocable: v.State.Live(), Locked: v.Account.Status == serviceaccount.Active && v.Account.Lock.Locked(now),
 		Apps: []App{}, CreatedBy: k.CreatedBy, CreatedByName: k.CreatedByName, CreatedAt: httpapi.TimeText(k.CreatedAt),
 		UpdatedAt: httpapi.TimeText(k.UpdatedAt), RotationID: httpapi.Text(k.RotationID), SupersededBy: httpapi.Text(k.SupersededBy)}
+	if v.State.Live() {
+		out.NextRotationAt = httpapi.Time(k.RotateAt)
+	}
 	if k.Kind == token.KeypairToken {
 		out.Type = "keypair"
 	}
