@@ -125,6 +125,10 @@ const (
 	ServiceAccountRevoked = "service_account.revoked"
 	ServiceAccountRotated = "service_account.rotated"
 
+	CalendarCreated = "calendar.created"
+	CalendarUpdated = "calendar.updated"
+	CalendarDeleted = "calendar.deleted"
+
 	PolicyCreated = "policy.created"
 	PolicyUpdated = "policy.updated"
 	PolicyDeleted = "policy.deleted"

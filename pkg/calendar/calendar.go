@@ -54,13 +54,40 @@ type Calendar struct {
 	CreatedByName string
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
-	Deleted       bool // a tombstone: to callers the calendar does not exist
 
 	Version  int64 // the ETag
 	EventSeq int64 // seq of the last audit record on the calendar
-	// EventCount is the number of events also where Events were not read.
+	// EventCount is the number of events, also where Events were not read.
 	EventCount int
+	// Policies is how many rotation policies name the calendar; only Use changes it.
+	Policies int
 }
+
+// Create puts a new calendar. It is lost when the ID exists, a sibling has the name, or its node or company is not there.
+type Create struct{ Calendar Calendar }
+
+func (Create) Write() {}
+
+// Update changes a calendar's name, zone and events. It is conditional on Old's version and event seq, and lost when a sibling
+// has the new name. Both have all their events.
+type Update struct{ Old, New Calendar }
+
+func (Update) Write() {}
+
+// Delete removes a calendar. It is conditional on its version and event seq, and on no policy naming it.
+type Delete struct{ Old Calendar }
+
+func (Delete) Write() {}
+
+// Use counts a policy that names a calendar (By is 1) or names it no more (-1). It belongs into the very change of the policy,
+// one for each calendar that comes or goes, and is lost when the calendar is not there. It changes neither version nor event
+// seq.
+type Use struct {
+	Calendar id.Calendar
+	By       int
+}
+
+func (Use) Write() {}
 
 // Event is a span of time, or, with a Rule, a series of spans.
 type Event struct {

@@ -144,7 +144,12 @@ func isName(s string) bool {
 	return s != ""
 }
 
-var (
-	unescape = strings.NewReplacer(`\\`, `\`, `\;`, `;`, `\,`, `,`, `\n`, ` `, `\N`, ` `)
-	escape   = strings.NewReplacer(`\`, `\\`, `;`, `\;`, `,`, `\,`, "\n", `\n`)
-)
+// unescape reads a value of type TEXT (section 3.3.11), a line break as a blank. It is a function, like escape, so that a binary
+// that does not use it has nothing of it.
+func unescape(s string) string {
+	return strings.NewReplacer(`\\`, `\`, `\;`, `;`, `\,`, `,`, `\n`, ` `, `\N`, ` `).Replace(s)
+}
+
+func escape(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `;`, `\;`, `,`, `\,`, "\n", `\n`).Replace(s)
+}

@@ -117,7 +117,7 @@ func (p *icsParser) get(name string) contentLine {
 
 func (p *icsParser) event() error {
 	e := icsEvent{line: p.begun}
-	e.UID = unescape.Replace(strings.TrimSpace(p.get("UID").value))
+	e.UID = unescape(strings.TrimSpace(p.get("UID").value))
 	fail := func(l contentLine, detail string) error {
 		line := l.number
 		if line == 0 {
@@ -128,7 +128,7 @@ func (p *icsParser) event() error {
 	if len(p.read) == MaxEvents {
 		return fail(contentLine{}, fmt.Sprintf("is one event more than the %d that are allowed", MaxEvents))
 	}
-	e.Summary = plain(unescape.Replace(p.get("SUMMARY").value))
+	e.Summary = plain(unescape(p.get("SUMMARY").value))
 	start := p.get("DTSTART")
 	if start.number == 0 {
 		return fail(start, "has no DTSTART")

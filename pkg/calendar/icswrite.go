@@ -18,7 +18,7 @@ func WriteICS(w io.Writer, c Calendar) error {
 	out.line("BEGIN", "VCALENDAR")
 	out.line("VERSION", "2.0")
 	out.line("PRODID", "-//rekey//calendars//EN")
-	out.line("X-WR-CALNAME", escape.Replace(c.Name))
+	out.line("X-WR-CALNAME", escape(c.Name))
 	out.line("X-WR-TIMEZONE", c.Zone)
 	if err := out.zones(c); err != nil {
 		return err
@@ -77,9 +77,9 @@ func (o icsWriter) event(c Calendar, e Event, stamp string) error {
 		return name + ";TZID=" + c.zoneOf(e), t.In(loc).Format(icsTime)
 	}
 	o.line("BEGIN", "VEVENT")
-	o.line("UID", escape.Replace(e.UID))
+	o.line("UID", escape(e.UID))
 	o.line("DTSTAMP", stamp)
-	o.line("SUMMARY", escape.Replace(e.Summary))
+	o.line("SUMMARY", escape(e.Summary))
 	o.line(at("DTSTART", e.Start))
 	switch {
 	case e.End.IsZero():
@@ -153,7 +153,7 @@ func (o icsWriter) changes(at, last time.Time) {
 			o.line("DTSTART", begin.Add(time.Duration(from)*time.Second).UTC().Format(icsTime))
 			o.line("TZOFFSETFROM", icsOffset(from))
 			o.line("TZOFFSETTO", icsOffset(offset))
-			o.line("TZNAME", escape.Replace(name))
+			o.line("TZNAME", escape(name))
 			o.line("END", kind)
 		}
 		if end.IsZero() || end.After(last) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/accesstoken"
 	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/company"
 	"github.com/rekey-dev/rekey/pkg/employee"
@@ -110,6 +111,14 @@ func (b *builder) add(w change.Write) error {
 		b.createRotation(w)
 	case rotation.Update:
 		b.updateRotation(w)
+	case calendar.Create:
+		b.createCalendar(w)
+	case calendar.Update:
+		b.updateCalendar(w)
+	case calendar.Delete:
+		b.deleteCalendar(w)
+	case calendar.Use:
+		b.useCalendar(w)
 	case policy.Create:
 		return b.createPolicy(w)
 	case policy.Update:
@@ -188,7 +197,7 @@ func (b *builder) moveRows(w change.Write, old, new []row) {
 	}
 }
 
-// use is what an object counts for at a holder: a node, a company or a custom role.
+// use is what an object counts for at a holder: a node, a company, a custom role or a calendar.
 type use struct{ holder, counter string }
 
 // assignment is the use of a custom role; nothing counts the built-in ones.
@@ -245,7 +254,7 @@ func (b *builder) addUses() {
 			b.put(create(table, useKey(holder), it, u.write, "the ID is taken"))
 			continue
 		}
-		a := action{table: table, key: useKey(holder), write: u.write, reason: "there is no such place or role"}
+		a := action{table: table, key: useKey(holder), write: u.write, reason: "there is no such place, role or calendar"}
 		a.expr.require(a.expr.exists(attrPK))
 		for _, counter := range slices.Sorted(maps.Keys(u.deltas)) {
 			if n := u.deltas[counter]; n != 0 {

@@ -64,17 +64,19 @@ func epochKey(a id.ServiceAccount, epoch int64) key {
 	return key{string(a), prefixEpoch + digits(epoch, 10)}
 }
 
-func mspKey() key                    { return key{"msp", "msp"} }
-func nodeKey(n id.Node) key          { return key{string(n), "node"} }
-func useKey(holder string) key       { return key{holder, "use"} }
-func rotationKey(r id.Rotation) key  { return key{string(r), "rotation"} }
-func rotationRowPK(at string) string { return "list#rotations#" + at }
-func eventKey(e id.Event) key        { return key{string(e), "event"} }
-func idemKey(scope string) key       { return key{"idem#" + scope, "idem"} }
-func warmKey() key                   { return key{"warm", "warm"} }
-func eventRowPK(p string) string     { return "at#" + p }
-func policyAtKey(p id.Policy) key    { return key{string(p), "policy_at"} }
-func taskKey(p id.Policy) key        { return key{prefixTask + string(p), "task"} }
+func mspKey() key                         { return key{"msp", "msp"} }
+func nodeKey(n id.Node) key               { return key{string(n), "node"} }
+func useKey(holder string) key            { return key{holder, "use"} }
+func rotationKey(r id.Rotation) key       { return key{string(r), "rotation"} }
+func calendarKey(c id.Calendar) key       { return key{string(c), "calendar"} }
+func calendarEventsKey(c id.Calendar) key { return key{string(c), "events"} }
+func rotationRowPK(at string) string      { return "list#rotations#" + at }
+func eventKey(e id.Event) key             { return key{string(e), "event"} }
+func idemKey(scope string) key            { return key{"idem#" + scope, "idem"} }
+func warmKey() key                        { return key{"warm", "warm"} }
+func eventRowPK(p string) string          { return "at#" + p }
+func policyAtKey(p id.Policy) key         { return key{string(p), "policy_at"} }
+func taskKey(p id.Policy) key             { return key{prefixTask + string(p), "task"} }
 
 // policyKey keeps a policy under what it is attached to, so that there is one at most.
 func policyKey(attached string) key { return key{prefixPolicy + attached, "policy"} }

@@ -36,7 +36,8 @@ package dynamo
 //	Directory policy           policy#<node_… …>   policy                 -    < 8,192  rotationpolicies                 rotationpolicies, keys,
 //	                                                                                                                     serviceaccounts, sweeper
 //	Directory policy_at        pol_…               policy_at              -    < 300    rotationpolicies                 rotationpolicies
-//	Directory use              node_… co_… role_…  use                    -    < 300    with every create and delete     (conditions only)
+//	Directory use              node_… co_… role_…  use                    -    < 300    with every create and delete     calendars; else conditions only
+//	                           cal_…
 //	Directory name             name#<noun>#<place> <folded name>          -    < 700    with every create and rename     (conditions only)
 //	Directory row              list#<noun>#<place> <folded>\x00<ID>       -    < 700    with every create and rename     serviceaccounts, keys
 //	Directory expiry_row       list#keys_by_       <expires_at>#<key_…>   -    < 300    with every change of expires_at  (rotation)
@@ -44,6 +45,8 @@ package dynamo
 //	Directory rotation         rot_…               rotation               -    < 40,960 keys of a rotation, sweeper      rotations, sweeper
 //	Directory rotation_row     list#rotations#     <created>#<rot_…>      -    < 400    with every rotation              rotations
 //	                           <place or sa_…>
+//	Directory calendar         cal_…               calendar               -    < 2,048  calendars                        calendars, policies, sweeper
+//	Directory calendar_events  cal_…               events                 -    <300,000 calendars                        the same
 //	Audit     event            evt_…               event                  -    < 8,192  everything that changes state    auditevents, dispatcher (stream)
 //	Audit     event_row        at#<place>          <at>#<evt_…>           -    < 700    the same                         auditevents
 //	Transient idempotency      idem#<scope>        idem                   yes  < 65,536 serviceaccounts, keys, setup     the same
@@ -55,7 +58,9 @@ package dynamo
 // Usage is in Identity although no verdict depends on it: so the authorizer, which writes it, needs no right on another table,
 // and none that a pattern of keys would have to narrow. Its partition key is not the key's, so that what it is written takes
 // nothing from the reads of verdicts.
-// A use item is created with its node, company or custom role, and is what "there is such a place" is conditional on.
+// A use item is created with its node, company, custom role or calendar, and is what "there is such a place" is conditional on.
+// A calendar's events are an item of their own (none when there are none), so that a list of calendars reads none of them; its
+// bound is calendar.MaxSize and what its keys and names take.
 //
 // # Access patterns
 //
@@ -80,7 +85,7 @@ package dynamo
 //	19  when and why an account's issue epochs ended         Store.EpochEnds        Query
 //	20  who fails against an account or token                Store.Sources          Query
 //	21  who still sends a retired secret                     Store.Sightings        Query
-//	22  the accounts or keys of a subtree, by name or prefix Store.List             Query
+//	22  accounts, keys or calendars of a subtree, by name    Store.List             Query
 //	23  the audit records of a subtree, by time and filter   Store.AuditEvents      Query, BatchGetItem
 //	24  an audit record by its ID                            Store.AuditEvent       GetItem
 //	25  keep the answer to a call that changed nothing       Store.Remember         TransactWriteItems
@@ -95,6 +100,7 @@ package dynamo
 //	34  what changes of policies left to be done             Store.Tasks            BatchGetItem
 //	35  note how far that has come                           Store.AdvanceTask      UpdateItem
 //	36  how many digests each pepper has (a tool)            CountPepperUse         Scan, paced
+//	37  a calendar with its events; those of a page          Store.Calendar, Calendars Query, BatchGetItem
 //
 // What holds for an account (policy.Resolve) is one call of pattern 33 with its own ID, its company's and its nodes': 2 to 10
 // items, each one read unit whether or not it is there, two when a policy is over 4 KiB (many long addresses). It is read when a
@@ -205,6 +211,16 @@ const (
 	attrRotateAt    = "rotate_at"
 )
 
+// Calendars: their types and attributes.
+const (
+	typeCalendar       = "calendar"
+	typeCalendarEvents = "calendar_events"
+
+	attrTimeZone   = "time_zone"
+	attrEventCount = "event_count"
+	attrEvents     = "events" // a JSON array
+)
+
 // Attributes of rotations. Durations are in nanoseconds.
 const (
 	attrMode          = "mode"
@@ -255,6 +271,8 @@ const (
 	attrEmployees       = "employees"
 	attrChildren        = "children"
 	attrAssignments     = "assignments"
+	attrCalendars       = "calendars"
+	attrPolicies        = "policies" // rotation policies that name a calendar
 )
 
 // Attributes of rows.

@@ -93,3 +93,23 @@ func TestItems_OfPoliciesAreTwoReadUnitsAtMost(t *testing.T) {
 	require.NoError(t, err)
 	require.Less(t, Size(it), readUnit, "a common one is one")
 }
+
+func TestItems_OfTheLargestCalendarStayUnderTheirBounds_B9(t *testing.T) {
+	c := calendar.Calendar{ID: "cal_00000000000000000001", Place: deepest, Name: longest, Kind: calendar.Window, Zone: strings.Repeat("z", 64), EventCount: calendar.MaxEvents,
+		CreatedBy: somebody, CreatedByName: longest + " " + longest, CreatedAt: sometime, UpdatedAt: sometime, Version: 1e6, EventSeq: 1e9}
+	require.Less(t, Size(encodeCalendar(c)), 2048)
+	early, late := time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2199, 12, 31, 23, 59, 59, 0, time.UTC)
+	for _, e := range []calendar.Event{
+		{UID: strings.Repeat(`"`, calendar.MaxUID), Summary: strings.Repeat(`\`, calendar.MaxSummary), Start: early, End: late, AllDay: true, Rule: strings.Repeat("R", 500), Zone: strings.Repeat("z", 64)},
+		{UID: "x", Summary: strings.Repeat("\U0001F511", calendar.MaxSummary), Start: early, End: late, AllDay: true},
+		{UID: "x", Start: early, End: late, AllDay: true},
+		{UID: "x", Start: early, End: late, Rule: "FREQ=DAILY", Except: slices.Repeat([]time.Time{early}, calendar.MaxExcept)},
+	} {
+		c.Events = nil
+		for size := e.Size(); size <= calendar.MaxSize && len(c.Events) < calendar.MaxEvents; size += e.Size() {
+			c.Events = append(c.Events, e)
+		}
+		require.Less(t, Size(encodeEvents(c)), 300_000)
+		require.LessOrEqual(t, Size(encodeEvents(c)), e.Size()*len(c.Events)+200, "Event.Size is at least what it takes")
+	}
+}

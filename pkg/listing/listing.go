@@ -26,7 +26,8 @@ const (
 	ServiceAccounts Noun = "service_accounts"
 	Keys            Noun = "keys"
 	KeysByExpiry    Noun = "keys_by_expiry" // by the time of their end, soonest first; with From and Before instead of Prefix
-	Policies        Noun = "policies"       // rows hold the ID of what a policy is attached to; they have no name
+	Calendars       Noun = "calendars"
+	Policies        Noun = "policies" // rows hold the ID of what a policy is attached to; they have no name
 )
 
 // Query selects rows of one place.

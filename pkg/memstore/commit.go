@@ -7,6 +7,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/accesstoken"
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/company"
 	"github.com/rekey-dev/rekey/pkg/employee"
@@ -126,6 +127,14 @@ func (t *transaction) write(w change.Write) string {
 		return t.createRotation(w)
 	case rotation.Update:
 		return t.updateRotation(w)
+	case calendar.Create:
+		return t.createCalendar(w)
+	case calendar.Update:
+		return t.updateCalendar(w)
+	case calendar.Delete:
+		return t.deleteCalendar(w)
+	case calendar.Use:
+		return t.useCalendar(w)
 	case policy.Create:
 		return t.createPolicy(w)
 	case policy.Update:
@@ -194,6 +203,10 @@ func (s *Store) checkSeq(e audit.Event, all []audit.Event) {
 		var p policy.Policy
 		p, known = s.policies[s.policyAt[id.Policy(e.Target.ID)]]
 		seq = p.EventSeq
+	case "calendar":
+		var c calendar.Calendar
+		c, known = s.calendars[id.Calendar(e.Target.ID)]
+		seq = c.EventSeq
 	case "personal_access_token":
 		var p heldToken
 		p, known = s.tokens[id.PAT(e.Target.ID)]

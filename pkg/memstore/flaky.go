@@ -10,6 +10,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/accesstoken"
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/company"
 	"github.com/rekey-dev/rekey/pkg/employee"
@@ -256,6 +257,14 @@ func (f *Flaky) Rotations(ctx context.Context, q rotation.Query) (rotation.Page,
 func (f *Flaky) Reschedule(ctx context.Context, k id.Key, from time.Time, to apikey.Timing) error {
 	_, err := through(ctx, f, "Reschedule", func(ctx context.Context) (struct{}, error) { return struct{}{}, f.Under.Reschedule(ctx, k, from, to) })
 	return err
+}
+
+func (f *Flaky) Calendar(ctx context.Context, c id.Calendar) (calendar.Calendar, error) {
+	return through(ctx, f, "Calendar", func(ctx context.Context) (calendar.Calendar, error) { return f.Under.Calendar(ctx, c) })
+}
+
+func (f *Flaky) Calendars(ctx context.Context, ids []id.Calendar) ([]calendar.Calendar, error) {
+	return through(ctx, f, "Calendars", func(ctx context.Context) ([]calendar.Calendar, error) { return f.Under.Calendars(ctx, ids) })
 }
 
 func (f *Flaky) LiveKeys(ctx context.Context, a serviceaccount.Account, now time.Time) ([]apikey.Key, error) {

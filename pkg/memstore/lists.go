@@ -53,6 +53,10 @@ func (s *Store) List(ctx context.Context, q listing.Query) (listing.Page, error)
 		for _, p := range s.policies {
 			add(p.Place, "", p.AttachedTo.ID)
 		}
+	case listing.Calendars:
+		for _, c := range s.calendars {
+			add(c.Place, c.Name, string(c.ID))
+		}
 	default:
 		panic("memstore: a list of what it does not know: " + string(q.Noun))
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/accesstoken"
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/company"
 	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/fault"
@@ -53,8 +54,10 @@ type Store struct {
 	policies  map[string]policy.Policy // by the ID of what they are attached to
 	policyAt  map[id.Policy]string
 	tasks     map[id.Policy]policy.Task // those that are done have no due time
-	names     map[string]bool           // folded names and addresses that are taken, by noun and place
+	calendars map[id.Calendar]calendar.Calendar
+	names     map[string]bool // folded names and addresses that are taken, by noun and place
 
+	named     map[id.Calendar]int        // policies that name each
 	retired   map[string]map[string]bool // digests of secrets that a credential once had
 	ends      map[id.ServiceAccount]map[int64]serviceaccount.Ended
 	sources   map[string]map[string]lock.Source
@@ -87,6 +90,8 @@ func New() *Store {
 		policyAt:  map[id.Policy]string{},
 		tasks:     map[id.Policy]policy.Task{},
 		names:     map[string]bool{},
+		calendars: map[id.Calendar]calendar.Calendar{},
+		named:     map[id.Calendar]int{},
 		retired:   map[string]map[string]bool{},
 		ends:      map[id.ServiceAccount]map[int64]serviceaccount.Ended{},
 		sources:   map[string]map[string]lock.Source{},

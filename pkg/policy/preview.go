@@ -76,7 +76,7 @@ func (s *Service) calendars(ctx context.Context, ids []id.Calendar, at place.Pla
 	}
 	kept := found[:0]
 	for _, one := range found {
-		if !one.Deleted && one.Place.Covers(at) {
+		if one.Place.Covers(at) {
 			kept = append(kept, one)
 		}
 	}

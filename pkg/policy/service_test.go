@@ -121,8 +121,7 @@ func TestCreate_WantsSomethingThatIsThereAndMayBeManaged(t *testing.T) {
 func TestCreate_RefusesASchedulesOrACalendarsProblem_B9(t *testing.T) {
 	w := rekeytest.New(t)
 	above, beside := id.Calendar("cal_00000000000000000001"), id.Calendar("cal_00000000000000000002")
-	w.Policies.Calendars = shelf(calendar.Calendar{ID: above, Place: w.Root}, calendar.Calendar{ID: beside, Place: w.Sibling},
-		calendar.Calendar{ID: "cal_00000000000000000003", Place: w.Root, Deleted: true})
+	w.Policies.Calendars = shelf(calendar.Calendar{ID: above, Place: w.Root}, calendar.Calendar{ID: beside, Place: w.Sibling})
 	text := policy.Text{Schedule: &policy.ScheduleText{Rule: "FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=30", Zone: "UTC"}, Calendars: texts(string(above), string(beside), "cal_00000000000000000003")}
 	_, err := w.Policies.Create(w.Ctx, w.As(w.Owner), rekeytest.At(w.Below), text)
 	var f *fault.Error

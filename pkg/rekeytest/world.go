@@ -17,6 +17,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/authorizer"
+	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/fold"
 	"github.com/rekey-dev/rekey/pkg/keystatus"
 	"github.com/rekey-dev/rekey/pkg/lock"
@@ -63,6 +64,7 @@ type World struct {
 	Accounts  *serviceaccount.Service
 	Rotations *rotation.Service
 	Policies  *policy.Service
+	Calendars *calendar.Service
 	Tokens    *accesstoken.Service
 	Setup     *setup.Service
 	Verifier  *verify.Verifier // one environment's
@@ -94,6 +96,7 @@ func Empty(t TB) *World {
 	w.Accounts = &serviceaccount.Service{Store: w.Store, Keys: w.Keys, Fold: fold.Name, Now: w.Clock.Now, Rand: w.Rand}
 	w.Rotations = &rotation.Service{Store: w.Store, Keys: w.Keys, Mint: w.Mint, Terms: rotation.Under(w.Store), Now: w.Clock.Now, Rand: w.Rand}
 	w.Tokens = &accesstoken.Service{Store: w.Store, Now: w.Clock.Now, Rand: w.Rand}
+	w.Calendars = &calendar.Service{Store: w.Store, Now: w.Clock.Now, Rand: w.Rand}
 	w.Policies = &policy.Service{Store: w.Store, Now: w.Clock.Now, Rand: w.Rand}
 	w.Setup = &setup.Service{Store: w.Store, Code: code{}, Mint: w.Mint, Now: w.Clock.Now, Rand: w.Rand}
 	w.Verifier = w.Environment(w.Store)

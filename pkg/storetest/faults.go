@@ -37,6 +37,7 @@ var faultTests = []test{
 		e := w.existing()
 		rot := w.begun(a, w.now)
 		p := w.policyOf(policy.Attachment{Kind: policy.Company, ID: w.co.ID()}, w.co)
+		cal := w.calendar("Freezes", w.co)
 		counter := w.locked(string(a.ID), w.now)
 		set := w.edit(a, func(n *serviceaccount.Account) { n.Description = "edited" })
 		denied := w.happened("node", w.root.ID(), 0)
@@ -70,6 +71,8 @@ var faultTests = []test{
 				t := policy.TaskOf(p, 1, w.now)
 				return w.store.AdvanceTask(w.ctx, t, t)
 			},
+			"Calendar":  func() error { return just(w.store.Calendar(w.ctx, cal.ID)) },
+			"Calendars": func() error { return just(w.store.Calendars(w.ctx, []id.Calendar{cal.ID})) },
 			"LiveKeys":  func() error { return just(w.store.LiveKeys(w.ctx, a, w.now)) },
 			"EpochEnds": func() error { return just(w.store.EpochEnds(w.ctx, a.ID)) },
 			"Sources":   func() error { return just(w.store.Sources(w.ctx, string(a.ID), 0, w.now, 10)) },

@@ -8,6 +8,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/accesstoken"
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/company"
 	"github.com/rekey-dev/rekey/pkg/employee"
@@ -91,6 +92,11 @@ type Store interface {
 	Tasks(ctx context.Context, policies []id.Policy) ([]policy.Task, error)
 	// AdvanceTask notes how far a task has come; done when next is not due. It is lost when the task is not as it was read.
 	AdvanceTask(ctx context.Context, old, next policy.Task) error
+
+	// Calendar returns a calendar with its events and the number of its policies.
+	Calendar(ctx context.Context, c id.Calendar) (calendar.Calendar, error)
+	// Calendars returns those that are there, in any order, without their events and policies.
+	Calendars(ctx context.Context, ids []id.Calendar) ([]calendar.Calendar, error)
 
 	List(ctx context.Context, q listing.Query) (listing.Page, error)
 	AuditEvent(ctx context.Context, e id.Event) (audit.Event, error)
