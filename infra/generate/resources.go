@@ -6,6 +6,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/httpapi"
 	"github.com/rekey-dev/rekey/pkg/httpapi/auditevents"
+	"github.com/rekey-dev/rekey/pkg/httpapi/calendars"
 	"github.com/rekey-dev/rekey/pkg/httpapi/keys"
 	"github.com/rekey-dev/rekey/pkg/httpapi/keystatus"
 	"github.com/rekey-dev/rekey/pkg/httpapi/me"
@@ -32,6 +33,7 @@ var resources = []struct {
 	{"RotationsFunction", func(a *httpapi.API) { rotations.Register(a, &rotation.Service{}, time.Now) }},
 	{"KeysFunction", func(a *httpapi.API) { keys.Register(a, &apikey.Service{}, time.Now) }},
 	{"RotationPoliciesFunction", func(a *httpapi.API) { rotationpolicies.Register(a, nil, time.Now) }},
+	{"CalendarsFunction", func(a *httpapi.API) { calendars.Register(a, nil) }},
 	{"RolesFunction", roles.Register},
 	{"AuditEventsFunction", func(a *httpapi.API) { auditevents.Register(a, nil) }},
 }

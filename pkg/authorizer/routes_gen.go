@@ -6,6 +6,11 @@ package authorizer
 var Routes = map[string]Route{
 	"GET /audit-events":                           {Permission: "audit:read"},
 	"GET /audit-events/{id}":                      {Permission: "audit:read"},
+	"GET /calendars":                              {Permission: "policies:read"},
+	"POST /calendars":                             {Permission: "policies:manage"},
+	"DELETE /calendars/{id}":                      {Permission: "policies:manage"},
+	"GET /calendars/{id}":                         {Permission: "policies:read"},
+	"PATCH /calendars/{id}":                       {Permission: "policies:manage"},
 	"GET /keys":                                   {Permission: "keys:read"},
 	"GET /keys/{id}":                              {Permission: "keys:read"},
 	"PATCH /keys/{id}":                            {Permission: "keys:issue", Denied: &Denied{Action: "key.updated", Change: "key.updated", TargetType: "key"}},

@@ -46,7 +46,7 @@ const (
 	maxCount    = 1000
 )
 
-var frequencies = map[string]frequency{"DAILY": daily, "WEEKLY": weekly, "MONTHLY": monthly, "YEARLY": yearly}
+var frequencies = []string{"DAILY", "WEEKLY", "MONTHLY", "YEARLY"} // at their frequency
 
 var weekdays = []string{"SU", "MO", "TU", "WE", "TH", "FR", "SA"} // at their time.Weekday
 
@@ -78,8 +78,7 @@ func parseRule(text string) (rule, error) {
 func (r *rule) set(name, value string) (err error) {
 	switch name {
 	case "FREQ":
-		var ok bool
-		if r.freq, ok = frequencies[value]; ok {
+		if r.freq = frequency(slices.Index(frequencies, value)); r.freq >= 0 {
 			return nil
 		}
 		if slices.Contains([]string{"HOURLY", "MINUTELY", "SECONDLY"}, value) {

@@ -18,6 +18,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/authz"
+	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/dynamo"
 	"github.com/rekey-dev/rekey/pkg/fold"
@@ -270,6 +271,27 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		require.NoError(t, err)
 		_, err = rotate.Rotate(t.Context(), c, begun.View.New.Key.ID, rotation.Start{Mode: rotation.Emergency})
 		require.NoError(t, err)
+	})
+
+	during("CalendarsFunction", func() {
+		calendars := &calendar.Service{Store: store, Now: clock, Rand: rand.Reader}
+		one := []calendar.Event{{UID: "1", Start: now}}
+		in := calendar.New{Name: "Freezes", Node: made.Node.ID, Kind: calendar.Freeze, Zone: "UTC", Source: calendar.Source{Events: &one}}
+		_, _ = store.Idempotency(t.Context(), "cal", now)
+		with := c
+		with.Idempotency = repeatable("cal")
+		cal, err := calendars.Create(t.Context(), with, in)
+		require.NoError(t, err)
+		fails(calendars.Create(t.Context(), c, in))
+		fails(calendars.Create(t.Context(), narrow, in))
+		fails(calendars.Create(t.Context(), c, calendar.New{Name: "x", Company: id.New[id.Company](rand.Reader), Kind: calendar.Freeze, Zone: "UTC"}))
+		ok(calendars.Get(t.Context(), c, cal.ID))
+		_, _, err = calendars.List(t.Context(), c, listing.Where{Node: made.Node.ID}, calendar.Filter{}, "", 50)
+		require.NoError(t, err)
+		renamed, none := "Windows", []calendar.Event{}
+		lost(func() { ok(calendars.Patch(t.Context(), c, cal.ID, calendar.Patch{Name: &renamed})) })
+		ok(calendars.Patch(t.Context(), c, cal.ID, calendar.Patch{Source: calendar.Source{Events: &none}}))
+		require.NoError(t, calendars.Delete(t.Context(), c, cal.ID))
 	})
 
 	during("SweeperFunction", func() {

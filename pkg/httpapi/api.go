@@ -6,7 +6,7 @@
 // authorizer for who calls (authz.Caller) and decides no permission itself; it knows no store and no resource: those are
 // in the packages below it, one for each noun of the API.
 //
-// Everything in a request is bounded before an operation sees it: 64 KiB of body, 16 levels of nesting, the limits that the
+// Everything in a request is bounded before an operation sees it: 64 KiB of body (2 MiB where a calendar is), 16 levels of nesting, the limits that the
 // document states for each member. No text of a caller that looks like a secret is answered, logged or handed on, except in
 // the members that are there for one (format "password").
 package httpapi
@@ -51,12 +51,13 @@ type API struct {
 	mux      *http.ServeMux
 	huma     huma.API
 	routes   []Route
+	bodies   map[string]int // the most bytes of a body, by the route's pattern, where it is not MaxBody
 }
 
 // New makes an API without operations.
 func New(s Settings) *API {
 	mux := http.NewServeMux()
-	a := &API{settings: s, mux: mux}
+	a := &API{settings: s, mux: mux, bodies: map[string]int{}}
 	a.huma = humago.New(mux, huma.Config{
 		OpenAPI:       document(),
 		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},

@@ -85,11 +85,12 @@ func (a *API) serve(ctx context.Context, x *exchange, e events.APIGatewayProxyRe
 		return
 	}
 	r.URL = &url.URL{Path: decoded, RawPath: x.path, RawQuery: x.query.Encode()}
-	if _, pattern := a.mux.Handler(r); !strings.HasPrefix(pattern, r.Method+" ") {
+	_, pattern := a.mux.Handler(r)
+	if !strings.HasPrefix(pattern, r.Method+" ") {
 		x.writeProblem(w, unknown)
 		return
 	}
-	if x.body, err = bodyOf(e); err != nil {
+	if x.body, err = bodyOf(e, max(a.bodies[pattern], MaxBody)); err != nil {
 		x.writeProblem(w, err)
 		return
 	}
@@ -163,11 +164,11 @@ func headerOf(e events.APIGatewayProxyRequest) http.Header {
 	return header
 }
 
-func bodyOf(e events.APIGatewayProxyRequest) ([]byte, error) {
+func bodyOf(e events.APIGatewayProxyRequest, most int) ([]byte, error) {
 	body := []byte(e.Body)
 	if e.IsBase64Encoded {
-		if base64.StdEncoding.DecodedLen(len(body)) > MaxBody+2 {
-			return nil, tooLarge()
+		if base64.StdEncoding.DecodedLen(len(body)) > most+2 {
+			return nil, tooLarge(most)
 		}
 		decoded, err := base64.StdEncoding.DecodeString(e.Body)
 		if err != nil {
@@ -175,8 +176,8 @@ func bodyOf(e events.APIGatewayProxyRequest) ([]byte, error) {
 		}
 		body = decoded
 	}
-	if len(body) > MaxBody {
-		return nil, tooLarge()
+	if len(body) > most {
+		return nil, tooLarge(most)
 	}
 	return body, nil
 }

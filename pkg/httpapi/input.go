@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -20,10 +21,12 @@ import (
 	"github.com/rekey-dev/rekey/pkg/precondition"
 )
 
-// MaxBody is the most bytes of a request's body.
+// MaxBody is the most bytes of a request's body, of an operation that says nothing else.
 const MaxBody = 64 << 10
 
-func tooLarge() error { return fault.New(fault.PayloadTooLarge, "The body is larger than 64 KiB.") }
+func tooLarge(most int) error {
+	return fault.New(fault.PayloadTooLarge, "The body is larger than "+strconv.Itoa(most>>10)+" KiB.")
+}
 
 const (
 	jsonType       = "application/json"

@@ -48,6 +48,7 @@ type Operation struct {
 	Tagged      bool         // answers with a single object and its ETag
 	Match       bool         // honours If-Match
 	MergePatch  bool         // the body is a JSON merge patch (RFC 7396)
+	MaxBody     int          // the most bytes of the body, where MaxBody of the package is too few
 	Errors      []fault.Kind // beyond those that come with the route
 	// RepeatScope, on a public POST that can be repeated, returns who repeats it. On other POSTs it is the caller.
 	RepeatScope func(in any) string
@@ -90,6 +91,9 @@ type output struct{ Body func(huma.Context) }
 // for a repeat is what was answered, without the secret.
 func Register[I, R, O any](a *API, op Operation, do func(ctx context.Context, c call.Call, in *I) (R, error), show func(r R) Answer[O]) {
 	kept := &op
+	if op.MaxBody > 0 {
+		a.bodies[op.Method+" "+op.Path] = op.MaxBody
+	}
 	documented := op.document(bodySchema[I](a, op.ID), schemaOf[O](a))
 	documented.Middlewares = huma.Middlewares{a.validate(kept)}
 	huma.Register(a.huma, documented, func(ctx context.Context, in *I) (*output, error) {

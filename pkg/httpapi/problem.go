@@ -180,7 +180,7 @@ func ofHuma(status int, msg string) error {
 	case http.StatusBadRequest:
 		return fault.New(fault.Malformed, "The request cannot be read.")
 	case http.StatusRequestEntityTooLarge:
-		return tooLarge()
+		return tooLarge(MaxBody)
 	case http.StatusUnsupportedMediaType:
 		return fault.New(fault.UnsupportedMediaType, "The body must be application/json.")
 	case http.StatusUnprocessableEntity:

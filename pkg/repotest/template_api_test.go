@@ -21,6 +21,11 @@ type templateRoute struct {
 var expectedRoutes = []templateRoute{
 	{"GET", "/audit-events", "AuditEventsFunction", false},
 	{"GET", "/audit-events/{id}", "AuditEventsFunction", false},
+	{"GET", "/calendars", "CalendarsFunction", false},
+	{"POST", "/calendars", "CalendarsFunction", false},
+	{"DELETE", "/calendars/{id}", "CalendarsFunction", false},
+	{"GET", "/calendars/{id}", "CalendarsFunction", false},
+	{"PATCH", "/calendars/{id}", "CalendarsFunction", false},
 	{"GET", "/health", "HealthFunction", true},
 	{"POST", "/key-status", "KeyStatusFunction", true},
 	{"GET", "/keys", "KeysFunction", false},

@@ -17,6 +17,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/httpapi"
 	"github.com/rekey-dev/rekey/pkg/httpapi/auditevents"
+	"github.com/rekey-dev/rekey/pkg/httpapi/calendars"
 	"github.com/rekey-dev/rekey/pkg/httpapi/keys"
 	"github.com/rekey-dev/rekey/pkg/httpapi/keystatus"
 	"github.com/rekey-dev/rekey/pkg/httpapi/me"
@@ -57,6 +58,7 @@ func serve(t *testing.T, inner *rekeytest.World) *World {
 			return w.World.Keys.Repeat(ctx, c, r)
 		}})
 	auditevents.Register(w.API, w.Store)
+	calendars.Register(w.API, w.Calendars)
 	keys.Register(w.API, w.World.Keys, w.Now)
 	keystatus.Register(w.API, w.Status)
 	me.Register(w.API, w.Store)
