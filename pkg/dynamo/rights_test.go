@@ -374,6 +374,9 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		require.NoError(t, keys.RevokeHeld(t.Context(), c, old.View.Key.ID, 1, "", ""))
 	})
 
+	freezes, err := (&calendar.Service{Store: store, Now: clock, Rand: rand.Reader}).Create(t.Context(), c,
+		calendar.New{Name: "freezes", Kind: calendar.Freeze, Zone: "UTC", Node: made.Node.ID})
+	require.NoError(t, err)
 	policies := &policy.Service{Store: store, Now: clock, Rand: rand.Reader}
 	during("RotationPoliciesFunction", func() {
 		_, _ = store.Idempotency(t.Context(), "p", now)
@@ -389,6 +392,9 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		ok(policies.List(t.Context(), c, listing.Where{Node: made.Node.ID}, "", 50))
 		ok(policies.Get(t.Context(), c, p.ID))
 		ok(policies.Effective(t.Context(), c, account.Account.ID))
+		named, every := []string{string(freezes.ID)}, policy.ScheduleText{Every: "P90D", Zone: "UTC"}
+		ok(policies.Patch(t.Context(), c, p.ID, func(t policy.Text) policy.Text { t.Calendars, t.Schedule = &named, &every; return t }))
+		ok(policies.Preview(t.Context(), c, p.ID, policy.Window{Anchor: now, From: now, To: now.AddDate(1, 0, 0)}))
 		lost(func() {
 			ok(policies.Patch(t.Context(), c, p.ID, func(t policy.Text) policy.Text { t.Overlap = nil; return t }))
 		})

@@ -45,7 +45,7 @@ func (s *Service) Create(ctx context.Context, c call.Call, to Attachment, text T
 		if err != nil {
 			return Policy{}, err
 		}
-		writes := []change.Write{Create{Policy: p}}
+		writes := append([]change.Write{Create{Policy: p}}, named(Fields{}, p.Fields)...)
 		if on != nil {
 			writes = append(writes, serviceaccount.Update{Old: *on}) // it is still as it was read
 		}
@@ -125,13 +125,13 @@ func (s *Service) read(ctx context.Context, text Text, at place.Place) (Fields, 
 			return Fields{}, err
 		}
 	}
-	if fields.Calendars != nil {
-		there, err := s.calendars(ctx, *fields.Calendars, at)
+	if fields.Calendars != nil && len(*fields.Calendars) > 0 {
+		there, err := s.Store.Calendars(ctx, *fields.Calendars)
 		if err != nil {
 			return Fields{}, err
 		}
 		for i, asked := range *fields.Calendars {
-			if !slices.ContainsFunc(there, func(c calendar.Calendar) bool { return c.ID == asked }) {
+			if !slices.ContainsFunc(there, func(c calendar.Calendar) bool { return c.ID == asked && c.Place.Covers(at) }) {
 				bad = append(bad, fault.Field{Pointer: entry("/calendar_ids", i), Detail: NoCalendar})
 			}
 		}
@@ -172,7 +172,8 @@ func (s *Service) Patch(ctx context.Context, c call.Call, p id.Policy, edit func
 		next.EventSeq++
 		e := s.event(c, op, now, audit.PolicyUpdated, next)
 		describe(e, old.Fields, next.Fields)
-		return next, s.commit(ctx, c, change.Set{Operation: op, At: now, Events: []audit.Event{e}, Writes: []change.Write{Update{Old: old, New: next}}})
+		return next, s.commit(ctx, c, change.Set{Operation: op, At: now, Events: []audit.Event{e},
+			Writes: append([]change.Write{Update{Old: old, New: next}}, named(old.Fields, next.Fields)...)})
 	})
 }
 
@@ -189,9 +190,28 @@ func (s *Service) Delete(ctx context.Context, c call.Call, p id.Policy) error {
 		gone.EventSeq++
 		e := s.event(c, op, now, audit.PolicyDeleted, gone)
 		describe(e, old.Fields, Fields{})
-		return struct{}{}, s.commit(ctx, c, change.Set{Operation: op, At: now, Events: []audit.Event{e}, Writes: []change.Write{Delete{Old: old, At: now}}})
+		return struct{}{}, s.commit(ctx, c, change.Set{Operation: op, At: now, Events: []audit.Event{e},
+			Writes: append([]change.Write{Delete{Old: old, At: now}}, named(old.Fields, Fields{})...)})
 	})
 	return err
+}
+
+// named are the writes by which calendars know that a policy names them: none of those is deleted meanwhile.
+func named(old, now Fields) []change.Write {
+	var out []change.Write
+	move := func(from, to *[]id.Calendar, by int) {
+		if from == nil {
+			return
+		}
+		for _, c := range *from {
+			if to == nil || !slices.Contains(*to, c) {
+				out = append(out, calendar.Use{Calendar: c, By: by})
+			}
+		}
+	}
+	move(old.Calendars, now.Calendars, -1)
+	move(now.Calendars, old.Calendars, 1)
+	return out
 }
 
 // describe puts into a record which fields changed, and what they are now, as the API spells them; null is inherited.

@@ -65,20 +65,18 @@ func (s *Service) at(ctx context.Context, p Policy) (Effective, error) {
 	return ResolveAt(ctx, s.Store, p.Place)
 }
 
-// calendars reads those calendars that are there and whose place covers the policy's.
+// calendars reads those calendars that are there and whose place covers the policy's, with their events.
 func (s *Service) calendars(ctx context.Context, ids []id.Calendar, at place.Place) ([]calendar.Calendar, error) {
-	if len(ids) == 0 || s.Calendars == nil {
-		return nil, nil
-	}
-	found, err := s.Calendars(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	kept := found[:0]
-	for _, one := range found {
-		if one.Place.Covers(at) {
-			kept = append(kept, one)
+	var out []calendar.Calendar
+	for _, one := range ids {
+		found, err := s.Store.Calendar(ctx, one)
+		switch {
+		case fault.Is(err, fault.NotFound):
+		case err != nil:
+			return nil, err
+		case found.Place.Covers(at):
+			out = append(out, found)
 		}
 	}
-	return kept, nil
+	return out, nil
 }

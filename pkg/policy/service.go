@@ -25,6 +25,9 @@ type Store interface {
 	Finder
 	Policy(ctx context.Context, p id.Policy) (Policy, error)
 	Account(ctx context.Context, a id.ServiceAccount) (serviceaccount.Account, error)
+	// Calendar reads a calendar with its events; Calendars those that are there, in any order, without.
+	Calendar(ctx context.Context, c id.Calendar) (calendar.Calendar, error)
+	Calendars(ctx context.Context, ids []id.Calendar) ([]calendar.Calendar, error)
 	List(ctx context.Context, q listing.Query) (listing.Page, error)
 	// Commit carries out a change or none of it: see change.Set.
 	Commit(ctx context.Context, s change.Set) error
@@ -33,10 +36,8 @@ type Store interface {
 // Service is the use cases of policies. Its fields are set once; it may be used by many goroutines.
 type Service struct {
 	Store Store
-	// Calendars returns those that are there, in any order; nil where there are none.
-	Calendars func(ctx context.Context, ids []id.Calendar) ([]calendar.Calendar, error)
-	Now       func() time.Time
-	Rand      io.Reader
+	Now   func() time.Time
+	Rand  io.Reader
 }
 
 func object(p Policy) authz.Object {

@@ -1,8 +1,6 @@
 package policy_test
 
 import (
-	"context"
-	"slices"
 	"testing"
 	"time"
 
@@ -15,6 +13,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/precondition"
 	"github.com/rekey-dev/rekey/pkg/rekeytest"
@@ -120,9 +119,8 @@ func TestCreate_WantsSomethingThatIsThereAndMayBeManaged(t *testing.T) {
 
 func TestCreate_RefusesASchedulesOrACalendarsProblem_B9(t *testing.T) {
 	w := rekeytest.New(t)
-	above, beside := id.Calendar("cal_00000000000000000001"), id.Calendar("cal_00000000000000000002")
-	w.Policies.Calendars = shelf(calendar.Calendar{ID: above, Place: w.Root}, calendar.Calendar{ID: beside, Place: w.Sibling})
-	text := policy.Text{Schedule: &policy.ScheduleText{Rule: "FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=30", Zone: "UTC"}, Calendars: texts(string(above), string(beside), "cal_00000000000000000003")}
+	above, beside := freeze(w, "Above", w.Root), freeze(w, "Beside", w.Sibling)
+	text := policy.Text{Schedule: &policy.ScheduleText{Rule: "FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=30", Zone: "UTC"}, Calendars: texts(string(above.ID), string(beside.ID), "cal_00000000000000000003")}
 	_, err := w.Policies.Create(w.Ctx, w.As(w.Owner), rekeytest.At(w.Below), text)
 	var f *fault.Error
 	require.ErrorAs(t, err, &f)
@@ -210,27 +208,36 @@ func TestList_IsOfThePlaceAndInPages_B9(t *testing.T) {
 	require.Equal(t, own.ID, page.Policies[0].ID)
 }
 
-// shelf is where calendars stand.
-func shelf(calendars ...calendar.Calendar) func(context.Context, []id.Calendar) ([]calendar.Calendar, error) {
-	return func(_ context.Context, ids []id.Calendar) ([]calendar.Calendar, error) {
-		var out []calendar.Calendar
-		for _, c := range calendars {
-			if slices.Contains(ids, c.ID) {
-				out = append(out, c)
-			}
-		}
-		return out, nil
+// freeze makes a calendar with one freeze, over the end of 2031.
+func freeze(w *rekeytest.World, name string, at place.Place) calendar.Calendar {
+	events := []calendar.Event{{UID: "1", Summary: "Christmas trade", Start: time.Date(2031, 12, 1, 0, 0, 0, 0, time.UTC), End: time.Date(2032, 1, 7, 0, 0, 0, 0, time.UTC)}}
+	c, err := w.Calendars.Create(w.Ctx, w.As(w.Owner), calendar.New{Name: name, Kind: calendar.Freeze, Zone: "UTC", Node: at.Node(), Source: calendar.Source{Events: &events}})
+	require.NoError(w.T, err)
+	return c
+}
+
+func TestCalendar_IsNotDeletedWhileAPolicyNamesIt_B9(t *testing.T) {
+	w := rekeytest.New(t)
+	one, two := freeze(w, "One", w.Root), freeze(w, "Two", w.Root)
+	deleted := func(c calendar.Calendar) fault.Kind {
+		return fault.KindOf(w.Calendars.Delete(w.Ctx, w.As(w.Owner), c.ID))
 	}
+	p := w.Policy(rekeytest.At(w.Below), policy.Text{Calendars: texts(string(one.ID))})
+	require.Equal(t, fault.InUse, deleted(one))
+	_, err := w.Policies.Patch(w.Ctx, w.As(w.Owner), p.ID, func(t policy.Text) policy.Text { t.Calendars = texts(string(two.ID)); return t })
+	require.NoError(t, err)
+	require.Equal(t, fault.InUse, deleted(two))
+	require.NoError(t, w.Calendars.Delete(w.Ctx, w.As(w.Owner), one.ID))
+	require.NoError(t, w.Policies.Delete(w.Ctx, w.As(w.Owner), p.ID))
+	require.NoError(t, w.Calendars.Delete(w.Ctx, w.As(w.Owner), two.ID))
 }
 
 func TestPreview_IsOfTheScheduleThatHoldsThereAndSaysWhatAFreezeMoves_B9(t *testing.T) {
 	w := rekeytest.New(t)
 	a := w.Account("exporter", w.Company)
-	freeze := calendar.Calendar{ID: "cal_00000000000000000001", Place: w.Root, Name: "December", Kind: calendar.Freeze, Zone: "UTC",
-		Events: []calendar.Event{{UID: "1", Summary: "Christmas trade", Start: time.Date(2031, 12, 1, 0, 0, 0, 0, time.UTC), End: time.Date(2032, 1, 7, 0, 0, 0, 0, time.UTC)}}}
-	w.Policies.Calendars = shelf(freeze)
+	december := freeze(w, "December", w.Root)
 	w.Policy(rekeytest.At(w.Below), policy.Text{Schedule: &policy.ScheduleText{Rule: "FREQ=MONTHLY;BYMONTHDAY=15;BYHOUR=3", Zone: "UTC"}})
-	w.Policy(rekeytest.At(w.Root), policy.Text{Calendars: texts(string(freeze.ID))})
+	w.Policy(rekeytest.At(w.Root), policy.Text{Calendars: texts(string(december.ID))})
 	own := w.Policy(rekeytest.On(a), policy.Text{})
 	bare := w.Policy(rekeytest.At(w.Sibling), policy.Text{})
 	window := policy.Window{Anchor: w.Now(), From: time.Date(2031, 11, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2032, 2, 1, 0, 0, 0, 0, time.UTC)}
@@ -239,7 +246,7 @@ func TestPreview_IsOfTheScheduleThatHoldsThereAndSaysWhatAFreezeMoves_B9(t *test
 	fifteenth := func(year int, month time.Month) time.Time { return time.Date(year, month, 15, 3, 0, 0, 0, time.UTC) }
 	require.Equal(t, []calendar.Occurrence{
 		{At: fifteenth(2031, 11)},
-		{At: freeze.Events[0].End, MovedFrom: fifteenth(2031, 12), Why: []calendar.Block{{From: freeze.Events[0].Start, To: freeze.Events[0].End, Calendar: freeze.ID, Summary: "Christmas trade"}}},
+		{At: december.Events[0].End, MovedFrom: fifteenth(2031, 12), Why: []calendar.Block{{From: december.Events[0].Start, To: december.Events[0].End, Calendar: december.ID, Summary: "Christmas trade"}}},
 		{At: fifteenth(2032, 1)},
 	}, got)
 	none, err := w.Policies.Preview(w.Ctx, w.As(w.Viewer), bare.ID, window)

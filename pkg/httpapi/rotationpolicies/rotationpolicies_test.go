@@ -1,7 +1,6 @@
 package rotationpolicies_test
 
 import (
-	"context"
 	"encoding/json"
 	"testing"
 	"time"
@@ -167,11 +166,11 @@ func TestEffective_ShowsEachValueAndWhereItComesFrom_B9(t *testing.T) {
 
 func TestPreview_ShowsTheNextTwelveMonthsAndWhatAFreezeMoved_B9(t *testing.T) {
 	w := httpapitest.New(t)
-	w.Policies.Calendars = func(context.Context, []id.Calendar) ([]calendar.Calendar, error) {
-		return []calendar.Calendar{{ID: "cal_00000000000000000001", Place: w.Root, Kind: calendar.Freeze, Zone: "UTC", Events: []calendar.Event{{UID: "1", Summary: "Summer",
-			Start: time.Date(2031, 8, 1, 0, 0, 0, 0, time.UTC), End: time.Date(2031, 9, 10, 0, 0, 0, 0, time.UTC)}}}}, nil
-	}
-	p := w.Policy(rekeytest.At(w.Below), policy.Text{Schedule: &policy.ScheduleText{Every: "P90D", Zone: "UTC"}, Calendars: &[]string{"cal_00000000000000000001"}})
+	events := []calendar.Event{{UID: "1", Summary: "Summer", Start: time.Date(2031, 8, 1, 0, 0, 0, 0, time.UTC), End: time.Date(2031, 9, 10, 0, 0, 0, 0, time.UTC)}}
+	summer, err := w.World.Calendars.Create(w.Ctx, w.As(w.Owner), calendar.New{Name: "Summer", Kind: calendar.Freeze, Zone: "UTC", Node: w.Root.Node(),
+		Source: calendar.Source{Events: &events}})
+	require.NoError(t, err)
+	p := w.Policy(rekeytest.At(w.Below), policy.Text{Schedule: &policy.ScheduleText{Every: "P90D", Zone: "UTC"}, Calendars: &[]string{string(summer.ID)}})
 	got := w.Call(w.Viewer.Secret, on("GET", string(p.ID), "/preview", ""))
 	require.Equal(t, 200, got.Status, got.Body)
 	body := got.JSON(t)
@@ -181,7 +180,7 @@ func TestPreview_ShowsTheNextTwelveMonthsAndWhatAFreezeMoved_B9(t *testing.T) {
 	require.Len(t, items, 3)
 	require.Equal(t, map[string]any{"at": "2031-06-02T05:06:10Z", "moved_from": nil, "why": []any{}}, items[0])
 	require.Equal(t, map[string]any{"at": "2031-09-10T00:00:00Z", "moved_from": "2031-08-31T05:06:10Z", "why": []any{map[string]any{
-		"calendar_id": "cal_00000000000000000001", "summary": "Summer", "from": "2031-08-01T00:00:00Z", "to": "2031-09-10T00:00:00Z"}}}, items[1])
+		"calendar_id": string(summer.ID), "summary": "Summer", "from": "2031-08-01T00:00:00Z", "to": "2031-09-10T00:00:00Z"}}}, items[1])
 	require.Equal(t, "2031-12-09T00:00:00Z", items[2]["at"], "ninety days from when it happened")
 
 	query := func(q string) httpapitest.Response {
