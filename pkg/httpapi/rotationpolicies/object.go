@@ -19,28 +19,28 @@ type Attachment struct {
 
 // Policy is a policy as the API shows it. null is inherited.
 type Policy struct {
-	ID              string                     `json:"id" example:"pol_7Hq2cXv9LmN4pQr8sT1w"`
-	AttachedTo      Attachment                 `json:"attached_to"`
-	NodeID          string                     `json:"node_id"`
-	CompanyID       *string                    `json:"company_id"`
-	Schedule        httpapi.Nullable[Schedule] `json:"schedule"`
-	Overlap         *string                    `json:"overlap"`
-	Notice          []string                   `json:"notice" nullable:"true"`
-	QuietFor        *string                    `json:"quiet_for"`
-	RetireOnQuiet   *bool                      `json:"retire_on_quiet"`
-	ExtendOnce      *string                    `json:"extend_once" doc:"P0D: never"`
-	AllowRotateSelf *bool                      `json:"allow_rotate_self"`
-	DefaultLifetime *string                    `json:"default_lifetime"`
-	MaxLifetime     *string                    `json:"max_lifetime"`
-	ReportOnly      *bool                      `json:"report_only"`
-	Lock            httpapi.Nullable[Lock]     `json:"lock"`
-	CalendarIDs     []string                   `json:"calendar_ids" nullable:"true"`
-	DeliverTo       httpapi.Nullable[Delivery] `json:"deliver_to"`
-	Notify          []string                   `json:"notify" nullable:"true"`
-	CreatedBy       string                     `json:"created_by" doc:"ID of who created it"`
-	CreatedByName   string                     `json:"created_by_name"`
-	CreatedAt       string                     `json:"created_at" format:"date-time"`
-	UpdatedAt       string                     `json:"updated_at" format:"date-time"`
+	ID              string                      `json:"id" example:"pol_7Hq2cXv9LmN4pQr8sT1w"`
+	AttachedTo      Attachment                  `json:"attached_to"`
+	NodeID          string                      `json:"node_id"`
+	CompanyID       *string                     `json:"company_id"`
+	Schedule        httpapi.Nullable[Schedule]  `json:"schedule"`
+	Overlap         *string                     `json:"overlap"`
+	Notice          []string                    `json:"notice" nullable:"true"`
+	QuietFor        *string                     `json:"quiet_for"`
+	RetireOnQuiet   *bool                       `json:"retire_on_quiet"`
+	ExtendOnce      *string                     `json:"extend_once" doc:"P0D: never"`
+	AllowRotateSelf *bool                       `json:"allow_rotate_self"`
+	DefaultLifetime *string                     `json:"default_lifetime"`
+	MaxLifetime     *string                     `json:"max_lifetime"`
+	ReportOnly      *bool                       `json:"report_only"`
+	Lock            httpapi.Nullable[LockTerms] `json:"lock"`
+	CalendarIDs     []string                    `json:"calendar_ids" nullable:"true"`
+	DeliverTo       httpapi.Nullable[Delivery]  `json:"deliver_to"`
+	Notify          []string                    `json:"notify" nullable:"true"`
+	CreatedBy       string                      `json:"created_by" doc:"ID of who created it"`
+	CreatedByName   string                      `json:"created_by_name"`
+	CreatedAt       string                      `json:"created_at" format:"date-time"`
+	UpdatedAt       string                      `json:"updated_at" format:"date-time"`
 }
 
 // Schedule says when keys rotate by themselves.
@@ -50,8 +50,8 @@ type Schedule struct {
 	TimeZone string  `json:"time_zone"`
 }
 
-// Lock says when wrong secrets lock an account.
-type Lock struct {
+// LockTerms says when wrong secrets lock an account.
+type LockTerms struct {
 	Threshold int    `json:"threshold"`
 	Window    string `json:"window"`
 	Duration  string `json:"duration"`
@@ -106,8 +106,8 @@ func scheduleOf(s *calendar.Schedule) httpapi.Nullable[Schedule] {
 	return httpapi.NullableOf(&Schedule{Every: httpapi.Text(policy.Every(*s)), RRule: httpapi.Text(s.Rule), TimeZone: s.Zone})
 }
 
-func lockOf(l policy.Lock) *Lock {
-	return &Lock{Threshold: l.Threshold, Window: period.Format(l.Window), Duration: period.Format(l.Duration), Strict: l.Strict}
+func lockOf(l policy.Lock) *LockTerms {
+	return &LockTerms{Threshold: l.Threshold, Window: period.Format(l.Window), Duration: period.Format(l.Duration), Strict: l.Strict}
 }
 
 func deliveryOf(d *policy.Delivery) httpapi.Nullable[Delivery] {
@@ -117,8 +117,8 @@ func deliveryOf(d *policy.Delivery) httpapi.Nullable[Delivery] {
 	return httpapi.NullableOf(&Delivery{Type: d.Type, SecretID: httpapi.Text(d.SecretID), JSONKey: httpapi.Text(d.JSONKey), RoleARN: httpapi.Text(d.RoleARN)})
 }
 
-// Source says where a value comes from.
-type Source struct {
+// Origin says where a value comes from.
+type Origin struct {
 	PolicyID   *string                      `json:"policy_id"`
 	AttachedTo httpapi.Nullable[Attachment] `json:"attached_to"`
 	Default    bool                         `json:"default" doc:"No policy sets it"`
@@ -127,7 +127,13 @@ type Source struct {
 // Value is a field's value with its source.
 type Value[T any] struct {
 	Value  T      `json:"value"`
-	Source Source `json:"source"`
+	Source Origin `json:"source"`
+}
+
+// Bound is a Value that may be null.
+type Bound struct {
+	Value  *string `json:"value"`
+	Source Origin  `json:"source"`
 }
 
 // Effective is what holds for a service account.
@@ -137,12 +143,12 @@ type Effective struct {
 	Notice          Value[[]string]                   `json:"notice"`
 	QuietFor        Value[string]                     `json:"quiet_for"`
 	RetireOnQuiet   Value[bool]                       `json:"retire_on_quiet"`
-	ExtendOnce      Value[*string]                    `json:"extend_once" doc:"null: never"`
+	ExtendOnce      Bound                             `json:"extend_once" doc:"null: never"`
 	AllowRotateSelf Value[bool]                       `json:"allow_rotate_self"`
-	DefaultLifetime Value[*string]                    `json:"default_lifetime" doc:"null: none"`
-	MaxLifetime     Value[*string]                    `json:"max_lifetime" doc:"null: none"`
+	DefaultLifetime Bound                             `json:"default_lifetime" doc:"null: none"`
+	MaxLifetime     Bound                             `json:"max_lifetime" doc:"null: none"`
 	ReportOnly      Value[bool]                       `json:"report_only"`
-	Lock            Value[Lock]                       `json:"lock"`
+	Lock            Value[LockTerms]                  `json:"lock"`
 	CalendarIDs     Value[[]string]                   `json:"calendar_ids"`
 	DeliverTo       Value[httpapi.Nullable[Delivery]] `json:"deliver_to" doc:"null: whoever rotates is shown the secret"`
 	Notify          Value[[]string]                   `json:"notify" doc:"Beside the account's contacts"`
@@ -156,12 +162,12 @@ func EffectiveOf(e policy.Effective) Effective {
 		Notice:          shown(e.Notice, policy.Periods),
 		QuietFor:        shown(e.QuietFor, period.Format),
 		RetireOnQuiet:   shown(e.RetireOnQuiet, same[bool]),
-		ExtendOnce:      shown(e.ExtendOnce, bound),
+		ExtendOnce:      Bound(shown(e.ExtendOnce, bound)),
 		AllowRotateSelf: shown(e.AllowRotateSelf, same[bool]),
-		DefaultLifetime: shown(e.DefaultLifetime, bound),
-		MaxLifetime:     shown(e.MaxLifetime, bound),
+		DefaultLifetime: Bound(shown(e.DefaultLifetime, bound)),
+		MaxLifetime:     Bound(shown(e.MaxLifetime, bound)),
 		ReportOnly:      shown(e.ReportOnly, same[bool]),
-		Lock:            shown(e.Lock, func(l policy.Lock) Lock { return *lockOf(l) }),
+		Lock:            shown(e.Lock, func(l policy.Lock) LockTerms { return *lockOf(l) }),
 		CalendarIDs:     shown(e.Calendars, entries[id.Calendar]),
 		DeliverTo:       shown(e.DeliverTo, deliveryOf),
 		Notify:          shown(e.Notify, entries[string]),
@@ -169,7 +175,7 @@ func EffectiveOf(e policy.Effective) Effective {
 }
 
 func shown[T, S any](v policy.Value[T], show func(T) S) Value[S] {
-	out := Value[S]{Value: show(v.Value), Source: Source{PolicyID: httpapi.Text(v.Source.Policy), Default: v.Source.IsDefault()}}
+	out := Value[S]{Value: show(v.Value), Source: Origin{PolicyID: httpapi.Text(v.Source.Policy), Default: v.Source.IsDefault()}}
 	if to := v.Source.AttachedTo; !v.Source.IsDefault() {
 		out.Source.AttachedTo = httpapi.NullableOf(&Attachment{Type: string(to.Kind), ID: to.ID})
 	}
