@@ -56,8 +56,7 @@ type Sweeper struct {
 	Keys      Keys
 	Rotations Rotations
 	Terms     func(ctx context.Context, a serviceaccount.Account) (rotation.Policy, error)
-	// Calendars returns those that are there; nil where there are none.
-	Calendars func(ctx context.Context, ids []id.Calendar) ([]calendar.Calendar, error)
+	shelf     *shelf // of the run
 	Shards    int
 	Hold      bool // after a restore: nothing is done
 	Now       func() time.Time
@@ -90,6 +89,8 @@ func (s *Sweeper) Sweep(ctx context.Context, request string) (Run, error) {
 	if s.Hold {
 		return Run{Held: true}, nil
 	}
+	run := *s
+	run.shelf = &shelf{read: s.Store.Calendar, found: make(map[id.Calendar]*calendar.Calendar)}
 	var mu sync.Mutex
 	var total Run
 	var failures []error
@@ -98,7 +99,7 @@ func (s *Sweeper) Sweep(ctx context.Context, request string) (Run, error) {
 	for range min(workers, s.Shards) {
 		wg.Go(func() {
 			for shard := range shards {
-				r, err := s.shard(ctx, rotation.System(request), shard)
+				r, err := run.shard(ctx, rotation.System(request), shard)
 				mu.Lock()
 				total.Looked += r.Looked
 				total.Acted += r.Acted

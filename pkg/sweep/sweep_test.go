@@ -328,14 +328,13 @@ func TestSweep_AKeyIsDueForRotationByItsPolicysScheduleOutsideFreezes_B9(t *test
 	w := rekeytest.New(t)
 	a := w.Account("Recorder", w.Company)
 	before := w.Issue(a.ID, "issued before the policy")
-	freeze := calendar.Calendar{ID: "cal_00000000000000000001", Place: w.Root, Kind: calendar.Freeze, Zone: "UTC", Events: []calendar.Event{
-		{UID: "1", Summary: "year end", Start: w.Now().Add(25 * day), End: w.Now().Add(40 * day)}}}
-	w.Policies.Calendars = func(context.Context, []id.Calendar) ([]calendar.Calendar, error) {
-		return []calendar.Calendar{freeze}, nil
-	}
+	events := []calendar.Event{{UID: "1", Summary: "year end", Start: w.Now().Add(25 * day), End: w.Now().Add(40 * day)}}
+	freeze, err := w.Calendars.Create(w.Ctx, w.As(w.Owner), calendar.New{Name: "Year end", Kind: calendar.Freeze, Zone: "UTC", Node: w.Root.Node(),
+		Source: calendar.Source{Events: &events}})
+	require.NoError(t, err)
 	w.Policy(rekeytest.At(w.Company), policy.Text{Schedule: &policy.ScheduleText{Every: "P30D", Zone: "UTC"}, Calendars: &[]string{string(freeze.ID)}})
 	s := sweeper(w)
-	s.Terms, s.Calendars = w.Rotations.Terms, w.Policies.Calendars
+	s.Terms = w.Rotations.Terms
 	sweepOnce := func() {
 		t.Helper()
 		r, err := s.Sweep(w.Ctx, "run")
@@ -346,9 +345,9 @@ func TestSweep_AKeyIsDueForRotationByItsPolicysScheduleOutsideFreezes_B9(t *test
 	after := w.Issue(a.ID, "issued under the policy")
 	sweepOnce()
 	for _, k := range []apikey.Shown{before, after} {
-		require.Equal(t, freeze.Events[0].End, w.Key(k.View.Key.ID).RotateAt, "moved behind the freeze")
+		require.Equal(t, events[0].End, w.Key(k.View.Key.ID).RotateAt, "moved behind the freeze")
 	}
-	w.Clock.Set(freeze.Events[0].End.Add(-time.Second))
+	w.Clock.Set(events[0].End.Add(-time.Second))
 	sweepOnce()
 	require.Empty(t, w.Records(audit.KeyExpiring))
 	w.Advance(time.Second)

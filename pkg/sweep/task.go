@@ -3,7 +3,7 @@ package sweep
 import (
 	"context"
 	"errors"
-	"slices"
+	"sync"
 	"time"
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
@@ -25,6 +25,8 @@ type Tasks interface {
 	// AdvanceTask notes how far a task has come; it is lost when the policy has changed since, or somebody else has advanced it.
 	AdvanceTask(ctx context.Context, old, next policy.Task) error
 	List(ctx context.Context, q listing.Query) (listing.Page, error)
+	// Calendar reads a calendar with its events.
+	Calendar(ctx context.Context, c id.Calendar) (calendar.Calendar, error)
 	AccountKeys(ctx context.Context, a id.ServiceAccount, after string, limit int) (ids []id.Key, next string, err error)
 }
 
@@ -148,18 +150,49 @@ func (s *Sweeper) rotateAt(ctx context.Context, v apikey.View, terms rotation.Po
 	if !ok {
 		return time.Time{}, nil
 	}
-	ids := terms.Effective.Calendars.Value
-	if len(ids) == 0 || s.Calendars == nil {
+	var calendars []calendar.Calendar
+	for _, c := range terms.Effective.Calendars.Value {
+		found, err := s.shelf.get(ctx, c)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if found != nil && found.Place.Covers(v.Key.Place) {
+			calendars = append(calendars, *found)
+		}
+	}
+	if len(calendars) == 0 {
 		return due, nil
 	}
-	found, err := s.Calendars(ctx, ids)
-	if err != nil {
-		return time.Time{}, err
-	}
-	found = slices.DeleteFunc(found, func(c calendar.Calendar) bool { return !c.Place.Covers(v.Key.Place) })
-	at, _, ok := calendar.Allowed(found, due)
+	at, _, ok := calendar.Allowed(calendars, due)
 	if !ok {
 		return due, nil // a freeze without an end: the rotation is due all the same, and is announced as that
 	}
 	return at, nil
+}
+
+// shelf keeps the calendars that a run has read: one can be large, and many keys have the same.
+type shelf struct {
+	read func(ctx context.Context, c id.Calendar) (calendar.Calendar, error)
+
+	mu    sync.Mutex
+	found map[id.Calendar]*calendar.Calendar
+}
+
+// get returns a calendar; nil when it is not there.
+func (s *shelf) get(ctx context.Context, c id.Calendar) (*calendar.Calendar, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if found, ok := s.found[c]; ok {
+		return found, nil
+	}
+	read, err := s.read(ctx, c)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		s.found[c] = nil
+	case err != nil:
+		return nil, err
+	default:
+		s.found[c] = &read
+	}
+	return s.found[c], nil
 }
