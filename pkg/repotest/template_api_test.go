@@ -126,7 +126,7 @@ func TestTemplate_NoVerdictIsCachedAndNoHeaderIsDemanded_D4(t *testing.T) {
 
 func TestTemplate_OtherAPIsOfTheAccountMayAskTheAuthorizerAndNoOtherAccountMay(t *testing.T) {
 	tp := loadTemplate(t)
-	require.Equal(t, []string{"AuthorizerPermission"}, tp.resources(t, "AWS::Lambda::Permission"))
+	require.Equal(t, []string{"AuthorizerPermission", "SecretRotationPermission"}, tp.resources(t, "AWS::Lambda::Permission"))
 	require.Equal(t, map[string]any{
 		"FunctionName":  getAtt("AuthorizerFunction.Arn"),
 		"Action":        "lambda:InvokeFunction",

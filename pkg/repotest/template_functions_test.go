@@ -27,6 +27,7 @@ var environments = map[string][]string{
 	"KeyStatusFunction":        {"IDENTITY_TABLE", "AUDIT_TABLE", "PEPPERS_SECRET", "HOLD"},
 	"MeFunction":               {"IDENTITY_TABLE", "DIRECTORY_TABLE"},
 	"RolesFunction":            {"CURSOR_SECRET"},
+	"SecretRotationFunction":   {},
 	"ServiceAccountsFunction":  {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "CURSOR_SECRET"},
 	"SetupFunction":            {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "SETUP_SECRET", "OWNER_EMAIL"},
 }
@@ -225,4 +226,13 @@ func TestTemplate_TheDispatcherReadsNewAuditEventsAndLosesNone(t *testing.T) {
 	require.JSONEq(t, `{"eventName": ["INSERT"], "dynamodb": {"NewImage": {"type": {"S": ["event"]}}}}`,
 		filters[0].(map[string]any)["Pattern"].(string))
 	require.True(t, json.Valid([]byte(filters[0].(map[string]any)["Pattern"].(string))))
+}
+
+func TestTemplate_OnlySecretsManagerInvokesTheRotationFunction_B5(t *testing.T) {
+	tp := loadTemplate(t)
+	require.Equal(t, map[string]any{
+		"FunctionName": getAtt("SecretRotationFunction.Arn"), "Action": "lambda:InvokeFunction",
+		"Principal": "secretsmanager.amazonaws.com", "SourceAccount": ref("AWS::AccountId"),
+	}, tp.properties(t, "SecretRotationPermission"))
+	require.NotContains(t, tp.properties(t, "SecretRotationFunction"), "Events")
 }

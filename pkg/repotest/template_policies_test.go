@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -56,6 +57,33 @@ func statements(t *testing.T, tp template, function string) map[string]statement
 	return found
 }
 
+// anySecret is the one pattern of resources: consumers' secrets, of which nobody knows the names. Its statements are those of
+// taggedSecrets, and have a condition.
+const anySecret = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:*"
+
+// taggedSecrets are the functions that read and write consumers' secrets.
+var taggedSecrets = map[string]bool{"SecretRotationFunction": true}
+
+func TestTemplate_OfConsumersSecretsOnlyTaggedOnesAreOpen_B5(t *testing.T) {
+	tp := loadTemplate(t)
+	for _, function := range tp.functions(t) {
+		document := object(t, tp.properties(t, function+"Role")["Policies"].([]any)[0].(map[string]any), "PolicyDocument")
+		found := false
+		for _, element := range document["Statement"].([]any) {
+			one := element.(map[string]any)
+			if !reflect.DeepEqual(one["Resource"], sub(anySecret)) {
+				continue
+			}
+			found = true
+			require.Equal(t, map[string]any{"Null": map[string]any{"aws:ResourceTag/rekey:place": "false"}}, one["Condition"], function)
+		}
+		require.Equal(t, taggedSecrets[function], found, function)
+	}
+	for _, id := range tp.resources(t, "AWS::SecretsManager::Secret") {
+		require.NotContains(t, tp.properties(t, id), "Tags", "rekey's own secrets are nobody's consumer's")
+	}
+}
+
 func TestTemplate_NoRoleMayDoMoreThanItsFunctionDoes_P2(t *testing.T) {
 	tp, rights := loadTemplate(t), tableRights(t)
 	for _, function := range tp.functions(t) {
@@ -96,7 +124,15 @@ func TestTemplate_NoRoleMayDoMoreThanItsFunctionDoes_P2(t *testing.T) {
 			want["Publish"] = statement{[]string{"events:PutEvents"}, []any{getAtt("Bus.Arn")}}
 			want["SetAside"] = statement{[]string{"sqs:SendMessage"}, []any{getAtt("DeadLetterQueue.Arn")}}
 		}
-		if function != "HealthFunction" {
+		if taggedSecrets[function] {
+			want["TaggedSecrets"] = statement{
+				[]string{"secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"},
+				[]any{sub(anySecret)},
+			}
+		}
+		if function == "SecretRotationFunction" {
+			want["Decrypt"] = statement{[]string{"kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"}, []any{ref("KmsKeyArn")}}
+		} else if function != "HealthFunction" {
 			want["Decrypt"] = statement{[]string{"kms:Decrypt", "kms:DescribeKey"}, []any{ref("KmsKeyArn")}}
 		}
 		require.Equal(t, want, got, function)
@@ -109,7 +145,7 @@ func TestTemplate_NoPolicyNamesAStar(t *testing.T) {
 	tp := loadTemplate(t)
 	for _, role := range tp.resources(t, "AWS::IAM::Role") {
 		walkValue(role, tp.properties(t, role), func(path string, value any) {
-			if text, ok := value.(string); ok {
+			if text, ok := value.(string); ok && text != anySecret {
 				require.NotContains(t, text, "*", path)
 				require.NotContains(t, text, "?", path)
 			}
@@ -161,7 +197,10 @@ func TestTemplate_AKeyOfTheAccountIsUsedOnlyThroughTheTablesAndSecrets(t *testin
 		}
 		require.Equal(t, "HasKmsKey", branches[0])
 		want := []any{sub("dynamodb.${AWS::Region}.amazonaws.com")}
-		if _, reads := statements(t, tp, function)["Secrets"]; reads {
+		if function == "SecretRotationFunction" {
+			want = nil
+		}
+		if _, reads := statements(t, tp, function)["Secrets"]; reads || taggedSecrets[function] {
 			want = append(want, sub("secretsmanager.${AWS::Region}.amazonaws.com"))
 		}
 		via := object(t, branches[1].(map[string]any), "Condition", "StringEquals")
