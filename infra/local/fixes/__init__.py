@@ -5,7 +5,7 @@ test for each that fails when it is no longer needed and when it no longer works
 one pinned version: a name that is gone fails at the start.
 """
 
-from fixes import events, functions, gateway_responses, log_reading, resources, streams, transport
+from fixes import events, functions, gateway_responses, log_reading, resources, rotations, streams, transport
 
 FIXES = {fix.__name__: fix for fix in (
     transport.no_delay,
@@ -19,6 +19,7 @@ FIXES = {fix.__name__: fix for fix in (
     resources.stable_api_id,
     resources.route_throttles,
     resources.generated_secrets,
+    rotations.four_steps,
     streams.failed_batches,
     streams.kept_records,
     log_reading.paged_logs,

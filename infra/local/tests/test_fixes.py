@@ -159,6 +159,49 @@ class Resources(unittest.TestCase):
         self.assertNotRegex(self.pepper(bare())["v1"], "^[0-9A-Za-z]{43}$")
 
 
+class Rotations(unittest.TestCase):
+    STEPS = ["createSecret", "setSecret", "testSecret", "finishSecret"]
+
+    def rotate(self, place, name):
+        """Begins a rotation of a new secret; its versions' labels, and a function that tells the steps so far."""
+        manager = place.client("secretsmanager")
+        arn = manager.create_secret(Name=name, SecretString="one")["ARN"]
+        function = place.names["RotatorFunction"]
+        function_arn = place.client("lambda").get_function(FunctionName=function)["Configuration"]["FunctionArn"]
+        version = manager.rotate_secret(SecretId=arn, RotationLambdaARN=function_arn)["VersionId"]
+
+        def steps():
+            try:
+                found = place.client("logs").filter_log_events(
+                    logGroupName=f"/aws/lambda/{function}", filterPattern="step")
+            except place.client("logs").exceptions.ResourceNotFoundException:
+                return []
+            lines = [event["message"].split() for event in found["events"]]
+            return [line[3] for line in lines if line[:3] == ["step", arn, version]]
+        return manager, arn, version, steps
+
+    def test_four_steps_are_invoked_and_the_function_moves_the_labels(self):
+        manager, arn, version, steps = self.rotate(fixed(), "whole")
+        eventually(lambda: steps() == self.STEPS)
+        labels = manager.describe_secret(SecretId=arn)["VersionIdsToStages"]
+        self.assertEqual(["AWSPENDING"], labels.pop(version))
+        self.assertEqual([["AWSCURRENT"]], list(labels.values()))
+        self.assertNotIn("SecretString", manager.get_secret_value(SecretId=arn, VersionId=version))
+        with self.assertRaises(manager.exceptions.InvalidRequestException):
+            manager.rotate_secret(SecretId=arn)
+        manager.rotate_secret(SecretId=arn, ClientRequestToken=version)
+        eventually(lambda: sorted(steps()) == sorted(2 * self.STEPS))
+
+    def test_four_steps_end_with_the_one_that_fails(self):
+        _, _, _, steps = self.rotate(fixed(), "broken")
+        eventually(lambda: steps() == self.STEPS[:3])
+
+    def test_without_four_steps_nothing_is_invoked(self):
+        manager, arn, version, steps = self.rotate(bare(), "whole")
+        self.assertEqual(["AWSCURRENT"], manager.describe_secret(SecretId=arn)["VersionIdsToStages"][version])
+        self.assertEqual([], steps())
+
+
 class Streams(unittest.TestCase):
     def test_failed_batches_are_given_up_after_their_attempts(self):
         place = fixed()

@@ -1,4 +1,4 @@
-// Command probe is the function behind the tests of the local stack: authorizer, handler and stream consumer in one,
+// Command probe is the function behind the tests of the local stack: authorizer, handler, stream consumer and rotator in one,
 // chosen by the variable ROLE. It shows what it was given and does what it is told.
 package main
 
@@ -21,6 +21,8 @@ func main() {
 		lambda.Start(authorize)
 	case "consumer":
 		lambda.Start(consume)
+	case "rotator":
+		lambda.Start(rotate)
 	case "handler":
 		lambda.Start(handle)
 	default:
@@ -87,4 +89,13 @@ func consume(_ context.Context, event events.DynamoDBEvent) (events.DynamoDBEven
 		}
 	}
 	return response, nil
+}
+
+// rotate writes each step of a rotation to the log, and fails at a secret's third whose name has "broken" in it.
+func rotate(_ context.Context, event events.SecretsManagerSecretRotationEvent) error {
+	fmt.Println("step", event.SecretID, event.ClientRequestToken, event.Step)
+	if strings.Contains(event.SecretID, "broken") && event.Step == "testSecret" {
+		return errors.New("broken")
+	}
+	return nil
 }
