@@ -24,6 +24,7 @@ var services = map[string]service{
 	"AmazonSQS":         {"sqs", "application/x-amz-json-1.0"},
 	"AWSEvents":         {"events", "application/x-amz-json-1.1"},
 	"Logs_20140328":     {"logs", "application/x-amz-json-1.1"},
+	"secretsmanager":    {"secretsmanager", "application/x-amz-json-1.1"},
 }
 
 // patience is how often a call is made that the emulator fails to answer: it loses races with itself under load.

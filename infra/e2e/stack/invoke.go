@@ -13,7 +13,7 @@ import (
 // Invoke calls a function directly, as whoever may do so in the AWS account, and returns its answer. The function is named as in
 // the template (SetupFunction); what it fails with is in the answer, as errorMessage.
 func (s *Stack) Invoke(ctx context.Context, logicalID string, payload []byte) ([]byte, error) {
-	name, err := s.functionName(ctx, logicalID)
+	name, err := s.FunctionName(ctx, logicalID)
 	if err != nil {
 		return nil, err
 	}
@@ -25,8 +25,8 @@ func (s *Stack) Invoke(ctx context.Context, logicalID string, payload []byte) ([
 	return s.send(ctx, r, "lambda", payload)
 }
 
-// functionName finds the physical name that CloudFormation gave a function: the stack's name, the logical ID and a suffix.
-func (s *Stack) functionName(ctx context.Context, logicalID string) (string, error) {
+// FunctionName finds the physical name that CloudFormation gave a function: the stack's name, the logical ID and a suffix.
+func (s *Stack) FunctionName(ctx context.Context, logicalID string) (string, error) {
 	for marker := ""; ; {
 		text, err := s.get(ctx, "lambda", "/2015-03-31/functions/?Marker="+url.QueryEscape(marker))
 		if err != nil {
