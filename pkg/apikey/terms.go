@@ -40,12 +40,9 @@ func (e Expiry) within(p policy.Effective, now, madeAt, latest time.Time) (End, 
 		return End{}, err
 	}
 	if _, bounded := p.Most(); bounded && beyond(e.At, latest) {
-		asked := "is later"
-		if e.At.IsZero() {
-			asked = "is never"
-		}
-		return End{}, fault.InvalidField("/expires_at", asked+" than the rotation policy "+string(p.MaxLifetime.Source.Policy)+
-			" allows: its max_lifetime is "+period.Format(p.MaxLifetime.Value)+", so the longest is "+latest.UTC().Format(time.RFC3339))
+		return End{}, fault.InvalidField("/expires_at", "is later than "+latest.UTC().Format(time.RFC3339)+
+			", the longest that max_lifetime "+period.Format(p.MaxLifetime.Value)+" of the rotation policy "+
+			string(p.MaxLifetime.Source.Policy)+" allows; null is never")
 	}
 	return End{At: e.At, Violations: violations(p, madeAt, e.At)}, nil
 }

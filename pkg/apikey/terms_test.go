@@ -89,7 +89,7 @@ func TestRegenerateAndRotateAll_TakeThePolicysDefaultLifetime_P3(t *testing.T) {
 	k = w.IssueFor(a.ID, "one", 30*day).View.Key
 	require.Equal(t, w.Now().Add(30*day), w.Regenerate(k.ID).View.Key.ExpiresAt, "without a default the end stays")
 	_, err := w.Keys.Regenerate(w.Ctx, w.As(w.Owner), k.ID, given(time.Time{}), false)
-	refusedEnd(t, err, "is never")
+	refusedEnd(t, err, "null is never")
 }
 
 func TestRegenerate_AnEndThatAPolicyNoLongerAllowsIsCutDown_P3(t *testing.T) {
@@ -110,12 +110,12 @@ func TestPatch_AnEndIsBoundByTheSecretsAgeAndNeverSoonerThanTheNotice_P3(t *test
 	}
 	latest := k.CreatedAt.Add(90 * day)
 	refusedEnd(t, patch(latest.Add(time.Second)), latest.Format(time.RFC3339))
-	refusedEnd(t, patch(time.Time{}), "is never")
+	refusedEnd(t, patch(time.Time{}), "null is never")
 	require.NoError(t, patch(latest))
 	require.Equal(t, latest.Add(-14*day), w.Key(k.ID).NoticeFrom)
 	w.Advance(80 * day)
 	require.NoError(t, patch(w.Now().Add(14*day)), "within the notice it may always be")
-	refusedEnd(t, patch(w.Now().Add(14*day+time.Second)), "max_lifetime is P90D")
+	refusedEnd(t, patch(w.Now().Add(14*day+time.Second)), "max_lifetime P90D")
 	name := "renamed"
 	w.Store.Reset()
 	_, err := w.Keys.Patch(w.Ctx, w.As(w.Owner), k.ID, apikey.Patch{Name: &name})

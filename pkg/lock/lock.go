@@ -14,8 +14,8 @@ import (
 // Policy says how many wrong secrets within which window lock for how long.
 type Policy struct {
 	Threshold int           // wrong secrets within a window, 3 to 100
-	Window    time.Duration // from the first wrong secret, 1 to 60 minutes
-	Duration  time.Duration // from the last counted wrong secret, 5 minutes to 24 hours
+	Window    time.Duration // from the first wrong secret, 1 minute to 24 hours
+	Duration  time.Duration // from the last counted wrong secret, 1 minute to 24 hours
 }
 
 // Default is the policy where none says otherwise: 10 wrong secrets in 15 minutes lock for 30 minutes, the bounds of PCI
