@@ -217,6 +217,18 @@ func TestImports_FunctionsImportNoTestSupport(t *testing.T) {
 	}
 }
 
+// What reads schedules or calendars has to know the zones, wherever it runs.
+func TestBinaries_ThatReadCalendarsCarryTheZones_B9(t *testing.T) {
+	found := 0
+	for _, p := range listPackages(t) {
+		if strings.HasPrefix(p.short(), "functions/") && slices.Contains(p.Imports, module+"pkg/calendar") {
+			found++
+			require.Contains(t, p.Imports, "time/tzdata", p.short())
+		}
+	}
+	require.Positive(t, found)
+}
+
 func TestBinaries_DoNotLinkWhatTheyMustNot(t *testing.T) {
 	seen := map[string]bool{}
 	for _, p := range listPackages(t) {
