@@ -77,7 +77,9 @@ func TestSecretRotation_SecretsManagerRotatesTheKeyAndNobodySeesIt_B5(t *testing
 	t.Parallel()
 	k := keep(t)
 	version := manager(t, "RotateSecret", client.Object{"SecretId": k.arn, "RotationLambdaARN": rotationFunction(t)}).Text("VersionId")
-	eventually(t, 20*time.Second, func() bool { return len(k.labels().Texts(version)) == 1 && k.labels().Texts(version)[0] == "AWSCURRENT" },
+	eventually(t, 20*time.Second, func() bool {
+		return len(k.labels().Texts(version)) == 1 && k.labels().Texts(version)[0] == "AWSCURRENT"
+	},
 		"the four steps end with AWSCURRENT on the new version, and AWSPENDING on none")
 	now := k.value()
 	require.NotEqual(t, k.key.id, now.Text("key_id"))

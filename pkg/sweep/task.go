@@ -150,6 +150,12 @@ func (s *Sweeper) rotateAt(ctx context.Context, v apikey.View, terms rotation.Po
 	if !ok {
 		return time.Time{}, nil
 	}
+	if now := s.Now(); now.After(due) { // late: from now on, unless that was announced already
+		if was := v.Key.RotateAt; !was.Before(due) && !v.Key.AnnouncedAt.Before(was) {
+			return was, nil
+		}
+		due = now
+	}
 	var calendars []calendar.Calendar
 	for _, c := range terms.Effective.Calendars.Value {
 		found, err := s.shelf.get(ctx, c)
