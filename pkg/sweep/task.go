@@ -60,10 +60,13 @@ func (s *Sweeper) page(ctx context.Context, c call.Call, p id.Policy, r *Run) er
 			if errors.Is(err, change.ErrLost) { // it has changed meanwhile: once more, from what it is now
 				changed, err = s.inLine(ctx, c, k, p)
 			}
-			if err != nil {
-				return err
-			}
-			if changed {
+			switch {
+			case fault.Is(err, fault.Unavailable), errors.Is(err, change.ErrLost):
+				return err // the page is still to be done
+			case err != nil: // of this key alone: it does not hold up the others
+				r.Failed++
+				s.Log.Error("a key was not brought in line with its policy", "key_id", string(k), "policy_id", string(p), "error", err)
+			case changed:
 				r.Acted++
 			}
 		}
