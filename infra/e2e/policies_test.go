@@ -78,3 +78,25 @@ func TestPolicy_RefusesWhatNeverFiresOrHasNoZone_B9(t *testing.T) {
 		p.post("/rotation-policies", settings).invalid(pointer)
 	}
 }
+
+// A maximum that comes later binds a key from before: the sweeper lowers its end, never to earlier than the longest notice.
+func TestPolicy_AShorterMaximumBindsKeysFromBefore_P3(t *testing.T) {
+	t.Parallel()
+	p := asOwner(t)
+	k := newKey(t)
+	require.Empty(t, k.key.Text("expires_at"))
+	id := p.policy(k.account, client.Object{"max_lifetime": "P1D", "notice": []string{"P2D", "PT1H"}}).Text("id")
+	var got client.Object
+	eventually(t, 4*time.Minute, func() bool {
+		got = p.get("/keys/" + k.id).expect(http.StatusOK)
+		return got.Text("expires_at") != "" && len(p.records(k.id, "key.expiring")) > 0
+	}, "the end of %s is not lowered, or not announced", k.id)
+	ends, err := time.Parse(time.RFC3339, got.Text("expires_at"))
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now().Add(48*time.Hour), ends, 5*time.Minute)
+	require.Equal(t, "expiring", got.Text("status"))
+	updated := p.records(k.id, "key.updated")
+	require.Len(t, updated, 1)
+	require.Equal(t, id, updated[0].Text("details.policy_id"))
+	require.Equal(t, "system", updated[0].Text("actor.type"))
+}
