@@ -68,10 +68,15 @@ func (s *Service) manage(ctx context.Context, c call.Call, r id.Rotation, act fu
 		if err := c.Match.Check(string(v.Rotation.ID), v.Rotation.Version); err != nil {
 			return View{}, err
 		}
-		now := s.Now()
-		if shown := Project(v, now).Rotation; shown.State.Final() {
-			return View{}, s.refuse(ctx, c, fault.New(fault.Ended, "The rotation is "+string(shown.State)+"; that is final."))
+		// What has happened already is on record before what is asked for: that the new key was seen, say.
+		taken, err := s.Advance(ctx, System(c.Request.ID), r)
+		if err != nil {
+			return View{}, err
 		}
+		if v = taken.View; v.Rotation.State.Final() {
+			return View{}, s.refuse(ctx, c, fault.New(fault.Ended, "The rotation is "+string(v.Rotation.State)+"; that is final."))
+		}
+		now := s.Now()
 		return act(v, now)
 	})
 }

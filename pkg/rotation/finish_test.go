@@ -30,6 +30,21 @@ func TestComplete_EndsTheOldKeyNow_S3(t *testing.T) {
 	require.True(t, fault.Is(err, fault.Ended), "%v", err)
 }
 
+func TestComplete_PutsOnRecordWhatHappenedBefore_B3(t *testing.T) {
+	w := rekeytest.New(t)
+	_, out := overlap(t, w)
+	w.Allowed(out.Secret, rekeytest.Home)
+	v, err := w.Rotations.Complete(w.Ctx, w.As(w.Owner), out.View.Rotation.ID)
+	require.NoError(t, err)
+	var states []rotation.State
+	for _, s := range v.Rotation.Steps {
+		states = append(states, s.State)
+	}
+	require.Equal(t, []rotation.State{rotation.Issued, rotation.Seen, rotation.Retired}, states)
+	require.Equal(t, string(w.Owner.Employee.ID), v.Rotation.Steps[2].By)
+	require.Equal(t, "system", v.Rotation.Steps[1].By)
+}
+
 func TestCancel_GivesTheOldKeyItsFormerEndBack_D6(t *testing.T) {
 	w := rekeytest.New(t)
 	a := w.Account("Recorder", w.Company)
