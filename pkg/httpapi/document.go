@@ -99,6 +99,9 @@ func (op *Operation) document(body, answer *huma.Schema) huma.Operation {
 	if answer != nil {
 		success.Content = map[string]*huma.MediaType{jsonType: {Schema: answer}}
 	}
+	if op.CSV {
+		documentCSV(success)
+	}
 	out.Responses[strconv.Itoa(op.status())] = success
 	if op.repeatable() {
 		least, most := 1, idempotency.MaxKey

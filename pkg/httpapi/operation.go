@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -49,6 +50,7 @@ type Operation struct {
 	Match       bool         // honours If-Match
 	MergePatch  bool         // the body is a JSON merge patch (RFC 7396)
 	MaxBody     int          // the most bytes of the body, where MaxBody of the package is too few
+	CSV         bool         // can answer with a Table; its input has a Format
 	Errors      []fault.Kind // beyond those that come with the route
 	// RepeatScope, on a public POST that can be repeated, returns who repeats it. On other POSTs it is the caller.
 	RepeatScope func(in any) string
@@ -82,6 +84,7 @@ type Answer[O any] struct {
 	Body   O
 	ETag   string       // without quotes; "" for none
 	Secret token.Secret // shown once, as the member "secret" of the body
+	Table  *Table       // written in place of the body, by an operation with CSV; nil for none
 }
 
 type output struct{ Body func(huma.Context) }
@@ -94,6 +97,7 @@ func Register[I, R, O any](a *API, op Operation, do func(ctx context.Context, c 
 	if op.MaxBody > 0 {
 		a.bodies[op.Method+" "+op.Path] = op.MaxBody
 	}
+	op.checkCSV()
 	documented := op.document(bodySchema[I](a, op.ID), schemaOf[O](a))
 	documented.Middlewares = huma.Middlewares{a.validate(kept)}
 	huma.Register(a.huma, documented, func(ctx context.Context, in *I) (*output, error) {
@@ -116,6 +120,8 @@ type response struct {
 	status int
 	etag   string
 	body   []byte // nil for none
+	media  string // the body's type; "" is JSON
+	header map[string]string
 }
 
 func (out response) write(w http.ResponseWriter) {
@@ -123,7 +129,10 @@ func (out response) write(w http.ResponseWriter) {
 		w.Header().Set("ETag", `"`+out.etag+`"`)
 	}
 	if out.body != nil {
-		w.Header().Set("Content-Type", jsonType)
+		w.Header().Set("Content-Type", cmp.Or(out.media, jsonType))
+	}
+	for name, value := range out.header {
+		w.Header().Set(name, value)
 	}
 	w.WriteHeader(out.status)
 	w.Write(out.body)
@@ -157,6 +166,9 @@ func perform[I, R, O any](ctx context.Context, a *API, x *exchange, op *Operatio
 		return response{}, err
 	}
 	answer := show(result)
+	if answer.Table != nil {
+		return answer.Table.write(op.status())
+	}
 	out := response{status: op.status(), etag: answer.ETag}
 	if out.body, err = encode(answer.Body); err == nil && !answer.Secret.IsZero() {
 		out.body, err = with(out.body, "secret", answer.Secret.Reveal())
