@@ -1,6 +1,6 @@
 // Command rotations serves rotations, and what starts them:
 //
-//	GET  /v1/rotations, /v1/rotations/{id}
+//	GET  /v1/rotations, /v1/rotations/{id}, /v1/rotations/{id}/report
 //	POST /v1/rotations/{id}/complete, /cancel, /extend
 //	POST /v1/keys/{id}/rotate, /v1/me/key/rotate
 //

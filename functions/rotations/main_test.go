@@ -20,7 +20,7 @@ func TestHandler_WithoutItsTablesIsUnavailable_P1(t *testing.T) {
 	handle, err := newHandler(t.Context(), function)
 	require.NoError(t, err)
 	for _, sample := range []string{"rotations-cancel.json", "rotations-complete.json", "rotations-extend.json", "rotations-get.json",
-		"rotations-list.json", "rotations-rotate.json", "rotations-rotate-own.json"} {
+		"rotations-list.json", "rotations-report.json", "rotations-rotate.json", "rotations-rotate-own.json"} {
 		out, err := handle(t.Context(), httpapitest.Event(t, sample))
 		require.NoError(t, err)
 		require.Equal(t, 503, out.StatusCode, "%s: %s", sample, out.Body)

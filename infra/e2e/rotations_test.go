@@ -1,7 +1,10 @@
 package e2e
 
 import (
+	"bytes"
+	"encoding/csv"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,6 +119,73 @@ func TestRotation_AnEmergencyEndsTheLeakedKeyInOneCall_D7(t *testing.T) {
 	require.Equal(t, "revoked", status.Text("status"))
 	require.NotContains(t, status, "superseded_by")
 	require.Equal(t, "key_compromise", p.get("/keys/"+k.id).expect(http.StatusOK).Text("ended.reason"))
+}
+
+// lines are those of a file in CSV, each by column.
+func (r reply) lines() []map[string]string {
+	r.t.Helper()
+	require.Equal(r.t, http.StatusOK, r.Status, "%s: %s", r.what, r.Body)
+	require.Equal(r.t, "text/csv; charset=utf-8", r.Header.Get("Content-Type"), "%s", r.what)
+	require.True(r.t, strings.HasPrefix(r.Header.Get("Content-Disposition"), "attachment; "), "%s", r.what)
+	rows, err := csv.NewReader(bytes.NewReader(r.Body)).ReadAll()
+	require.NoError(r.t, err)
+	var out []map[string]string
+	for _, row := range rows[1:] {
+		line := map[string]string{}
+		for i, cell := range row {
+			line[rows[0][i]] = cell
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
+func TestRotation_TheReportTellsWhatALeakedKeyDid_D7_B4(t *testing.T) {
+	t.Parallel()
+	p := asOwner(t)
+	k := newKey(t)
+	thief := holding(t, k.secret).also("User-Agent", "=HYPERLINK(1)")
+	thief.get("/keys/" + k.id).expect(http.StatusOK)
+	r := p.rotate(k, client.Object{"mode": "emergency", "reason": "in a public repository", "suspected_since": inSeconds(-3600)})
+	thief.get("/me").refused()
+
+	report := p.get("/rotations/" + r.rotation + "/report").expect(http.StatusOK)
+	require.Equal(t, r.rotation, report.Text("rotation.id"))
+	require.Equal(t, r.body.Text("rotation.suspected_since"), report.Text("from"))
+	require.Equal(t, false, report["truncated"])
+	var uses []string
+	for _, u := range report.Objects("usage") {
+		uses = append(uses, strings.Join([]string{u.Text("source_ip"), u.Text("method"), u.Text("route"), u.Text("verdict")}, " "))
+	}
+	require.Contains(t, uses, thief.source+" GET /keys/{id} accepted")
+	var actions []string
+	for _, e := range report.Objects("audit_events") {
+		actions = append(actions, e.Text("details.change"))
+	}
+	require.Contains(t, actions, "key.rotated", "its end")
+
+	lines := p.get("/rotations/" + r.rotation + "/report?format=csv").lines()
+	require.Len(t, lines, len(uses)+len(actions))
+	require.Equal(t, "usage", lines[0]["kind"])
+	require.Equal(t, "'=HYPERLINK(1)", lines[0]["user_agent"])
+	listed := p.get("/rotations?format=csv&service_account_id=" + k.account).lines()
+	require.Len(t, listed, 1)
+	require.Equal(t, "in a public repository", listed[0]["reason"])
+	require.NotEmpty(t, listed[0]["retired_at"])
+	holding(t, newKey(t).secret).get("/rotations/"+r.rotation+"/report?format=csv").problem(http.StatusForbidden, "missing_permission")
+}
+
+func TestRotation_NamesWhoIsStillOnTheOldKey_B3_B4(t *testing.T) {
+	t.Parallel()
+	p := asOwner(t)
+	k := newKey(t)
+	r := p.rotate(k, client.Object{"mode": "overlap"})
+	still := holding(t, k.secret)
+	still.get("/me").expect(http.StatusOK)
+	got := p.get("/rotations/" + r.rotation).expect(http.StatusOK)
+	require.Len(t, got.Objects("still_on_old"), 1)
+	require.Equal(t, still.source, got.Objects("still_on_old")[0].Text("source_ip"))
+	require.Contains(t, got.Text("summary"), "1 source still uses "+k.key.Text("prefix")+"; it stops "+got.Text("overlap_ends_at"))
 }
 
 func TestRotation_RefusesWhatIsOutOfBounds_D6(t *testing.T) {

@@ -32,7 +32,12 @@ func (s *Service) Usage(ctx context.Context, c call.Call, k id.Key, q usage.Quer
 	if err := c.Caller.Check(permission.KeysRead, object(v.Key)); err != nil {
 		return UsagePage{}, err
 	}
-	now := s.Now()
+	return s.UsageOf(ctx, v, q)
+}
+
+// UsageOf is Usage of a key that the caller may see.
+func (s *Service) UsageOf(ctx context.Context, v View, q usage.Query) (UsagePage, error) {
+	k, now := v.Key.ID, s.Now()
 	if q.To.IsZero() {
 		q.To = now
 	}
@@ -45,7 +50,10 @@ func (s *Service) Usage(ctx context.Context, c call.Call, k id.Key, q usage.Quer
 	if q.Verdict != "" && !slices.Contains(usage.Verdicts, q.Verdict) {
 		return UsagePage{}, fault.InvalidField("/verdict", "is none")
 	}
-	var wrong []usage.Row
+	var (
+		wrong []usage.Row
+		err   error
+	)
 	if q.Verdict == "" || q.Verdict == usage.WrongSecret {
 		sources, err := s.Store.WrongSecrets(ctx, string(v.Account.ID), k, q.From, q.To)
 		if err != nil {

@@ -36,6 +36,7 @@ var Routes = map[string]Route{
 	"POST /rotations/{id}/cancel":                 {Permission: "rotations:manage"},
 	"POST /rotations/{id}/complete":               {Permission: "rotations:manage"},
 	"POST /rotations/{id}/extend":                 {Permission: "rotations:manage"},
+	"GET /rotations/{id}/report":                  {Permission: "rotations:read"},
 	"GET /service-accounts":                       {Permission: "service_accounts:read"},
 	"POST /service-accounts":                      {Permission: "service_accounts:create", Denied: &Denied{Action: "service_account.created", Change: "", TargetType: "node"}},
 	"DELETE /service-accounts/{id}":               {Permission: "service_accounts:delete", Denied: &Denied{Action: "service_account.deleted", Change: "", TargetType: "service_account"}},

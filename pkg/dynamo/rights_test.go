@@ -262,6 +262,7 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		_, _, err = rotate.List(t.Context(), c, listing.Where{Node: made.Node.ID}, "", rotation.Filter{}, "", 50)
 		require.NoError(t, err)
 		ok(rotate.Get(t.Context(), c, begun.View.Rotation.ID))
+		ok(rotate.Report(t.Context(), c, begun.View.Rotation.ID))
 		ok(rotate.Extend(t.Context(), c, begun.View.Rotation.ID, begun.View.Rotation.OverlapEndsAt.Add(time.Hour)))
 		lost(func() { ok(rotate.Cancel(t.Context(), c, begun.View.Rotation.ID, false)) })
 		begun, err = rotate.Rotate(t.Context(), c, k, rotation.Start{Mode: rotation.Overlap})

@@ -55,6 +55,7 @@ var expectedRoutes = []templateRoute{
 	{"POST", "/rotations/{id}/cancel", "RotationsFunction", false},
 	{"POST", "/rotations/{id}/complete", "RotationsFunction", false},
 	{"POST", "/rotations/{id}/extend", "RotationsFunction", false},
+	{"GET", "/rotations/{id}/report", "RotationsFunction", false},
 	{"GET", "/service-accounts", "ServiceAccountsFunction", false},
 	{"POST", "/service-accounts", "ServiceAccountsFunction", false},
 	{"DELETE", "/service-accounts/{id}", "ServiceAccountsFunction", false},

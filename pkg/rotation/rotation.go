@@ -14,6 +14,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/place"
+	"github.com/rekey-dev/rekey/pkg/usage"
 )
 
 // Mode is how the old secret gives way.
@@ -134,6 +135,9 @@ type View struct {
 	Rotation Rotation
 	Old      apikey.View
 	New      apikey.View // the same as Old when immediate
+	// StillOnOld is who used the old key after the new one was issued, one row for each source and user agent, last used first. Get
+	// fills it, while an overlap is open.
+	StillOnOld []usage.Row
 }
 
 // Create puts a new rotation and the rows that list it.

@@ -17,6 +17,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+	"github.com/rekey-dev/rekey/pkg/usage"
 )
 
 // Store is what rotations read and write beside what keys do. Reads are strongly consistent; a rotation that is not there is a
@@ -27,6 +28,9 @@ type Store interface {
 	// Rotations returns rotations of a place and everything below it, or of one account, newest first.
 	Rotations(ctx context.Context, q Query) (Page, error)
 	Account(ctx context.Context, a id.ServiceAccount) (serviceaccount.Account, error)
+	usage.Store
+	// AuditEvents answers with records of a place, newest first; a page may be short, or empty, although there is a next one.
+	AuditEvents(ctx context.Context, q audit.Query) (audit.Page, error)
 	Deny(ctx context.Context, event audit.Event) error
 	Commit(ctx context.Context, s change.Set) error
 	Idempotency(ctx context.Context, scope string, now time.Time) (*idempotency.Record, error)
@@ -36,6 +40,8 @@ type Store interface {
 type Keys interface {
 	Load(ctx context.Context, k id.Key) (apikey.View, error)
 	Views(ctx context.Context, ids []id.Key) ([]apikey.View, error)
+	// UsageOf returns what a key was used for, last used first; it asks no permission.
+	UsageOf(ctx context.Context, v apikey.View, q usage.Query) (apikey.UsagePage, error)
 	Issuable(ctx context.Context, a serviceaccount.Account) error
 	Record(c call.Call, op id.Operation, now time.Time, what string, k apikey.Key) audit.Event
 }
@@ -111,8 +117,18 @@ func object(r Rotation) authz.Object {
 	return authz.Object{Place: r.Place, Account: r.AccountID, What: "rotation"}
 }
 
-// Get returns a rotation that the caller may see, as it is now.
+// Get returns a rotation that the caller may see, as it is now, with who is still on the old key.
 func (s *Service) Get(ctx context.Context, c call.Call, r id.Rotation) (View, error) {
+	v, err := s.seen(ctx, c, r)
+	if err != nil {
+		return View{}, err
+	}
+	v.StillOnOld, err = s.stillOnOld(ctx, v)
+	return v, err
+}
+
+// seen reads a rotation that the caller may see, as it is now.
+func (s *Service) seen(ctx context.Context, c call.Call, r id.Rotation) (View, error) {
 	v, err := s.load(ctx, r)
 	if err != nil {
 		return View{}, err

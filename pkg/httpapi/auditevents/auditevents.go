@@ -94,7 +94,7 @@ func Register(a *httpapi.API, store Store) {
 	httpapi.Register(a, httpapi.Operation{ID: "getAuditEvent", Method: http.MethodGet, Path: "/audit-events/{id}", Tag: "audit-events",
 		Summary: "Get a record of the audit log", Access: httpapi.Needs(permission.AuditRead), Tagged: true}, h.get,
 		func(e audit.Event) httpapi.Answer[Event] {
-			return httpapi.Answer[Event]{Body: eventOf(e), ETag: precondition.Tag(string(e.ID), e.Seq)}
+			return httpapi.Answer[Event]{Body: Of(e), ETag: precondition.Tag(string(e.ID), e.Seq)}
 		})
 }
 
@@ -142,7 +142,7 @@ func (h handler) list(ctx context.Context, c call.Call, in *listInput) (httpapi.
 	}
 	items := make([]Event, 0, len(page.Events))
 	for _, e := range page.Events {
-		items = append(items, eventOf(e))
+		items = append(items, Of(e))
 	}
 	next, err := h.api.Next(ctx, page.Next)
 	return httpapi.NewList(items, next), err
@@ -189,7 +189,8 @@ func (h handler) where(ctx context.Context, c call.Call, in *listInput, q *audit
 	return c.Caller.Check(permission.AuditRead, authz.Object{Place: at, What: "place"})
 }
 
-func eventOf(e audit.Event) Event {
+// Of shows a record.
+func Of(e audit.Event) Event {
 	out := Event{ID: string(e.ID), At: httpapi.TimeMillis(e.At), Action: e.Action,
 		Actor: Actor{Type: string(e.Actor.Type), ID: e.Actor.ID, Name: e.Actor.Name, KeyID: httpapi.Text(e.Actor.KeyID),
 			KeyPrefix: httpapi.Text(e.Actor.KeyPrefix), AssumedCompanyID: httpapi.Text(e.Actor.AssumedCompany)},

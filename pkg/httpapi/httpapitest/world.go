@@ -24,6 +24,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/httpapi/meta"
 	"github.com/rekey-dev/rekey/pkg/httpapi/roles"
 	"github.com/rekey-dev/rekey/pkg/httpapi/rotationpolicies"
+	"github.com/rekey-dev/rekey/pkg/httpapi/rotations"
 	"github.com/rekey-dev/rekey/pkg/httpapi/serviceaccounts"
 	"github.com/rekey-dev/rekey/pkg/httpapi/setup"
 	"github.com/rekey-dev/rekey/pkg/idempotency"
@@ -65,6 +66,7 @@ func serve(t *testing.T, inner *rekeytest.World) *World {
 	meta.Register(w.API, []byte(`{"openapi":"3.1.0"}`))
 	roles.Register(w.API)
 	rotationpolicies.Register(w.API, w.Policies, w.Now)
+	rotations.Register(w.API, w.Rotations, w.Now)
 	serviceaccounts.Register(w.API, w.Accounts, w.World.Keys, w.Now)
 	setup.Register(w.API, w.Setup)
 	return w

@@ -72,10 +72,15 @@ func usesOf(p apikey.UsagePage, next string) Uses {
 		out.Next = &next
 	}
 	for _, r := range p.Rows {
-		out.Items = append(out.Items, Use{SourceIP: r.Source, UserAgent: r.UserAgent, API: r.API, Method: r.Method, Route: r.Route,
-			Verdict: string(r.Verdict), Count: r.Count, FirstAt: httpapi.TimeText(r.FirstAt), LastAt: httpapi.TimeText(r.LastAt)})
+		out.Items = append(out.Items, UseOf(r))
 	}
 	return out
+}
+
+// UseOf shows a row of usage that is added up.
+func UseOf(r usage.Row) Use {
+	return Use{SourceIP: r.Source, UserAgent: r.UserAgent, API: r.API, Method: r.Method, Route: r.Route,
+		Verdict: string(r.Verdict), Count: r.Count, FirstAt: httpapi.TimeText(r.FirstAt), LastAt: httpapi.TimeText(r.LastAt)}
 }
 
 func warningsOf(v apikey.View) []Warning {

@@ -28,7 +28,7 @@ type Rotation struct {
 	OverlapEndsAt    *string  `json:"overlap_ends_at" format:"date-time" doc:"When the old key stops; null without an overlap"`
 	Extended         bool     `json:"extended"`
 	Steps            []Step   `json:"steps" nullable:"false" doc:"In the order in which they happened"`
-	StillOnOld       []Source `json:"still_on_old" nullable:"false" doc:"Who used the old key after the new one was issued"`
+	StillOnOld       []Source `json:"still_on_old" nullable:"false" doc:"Who used the old key after the new one was issued, last used first, at most 20: while an overlap is open, with GET /rotations/{id} alone. Traffic of the first hour may show a minute late"`
 	Summary          string   `json:"summary" doc:"Where it stands, in words"`
 	Next             []string `json:"next" nullable:"false" enum:"complete,extend,cancel" doc:"What can be done with it"`
 	CreatedAt        string   `json:"created_at" format:"date-time"`
@@ -48,8 +48,11 @@ type Source struct {
 	SourceIP  string `json:"source_ip" doc:"IPv4 address, or /64 network of an IPv6 address"`
 	UserAgent string `json:"user_agent"`
 	LastAt    string `json:"last_at" format:"date-time"`
-	Count     int64  `json:"count"`
+	Count     int64  `json:"count" doc:"At least so many, in whole hours"`
 }
+
+// maxSources is the most senders that a rotation names.
+const maxSources = 20
 
 // OldKey is what becomes of the key that is rotated.
 type OldKey struct {
@@ -68,6 +71,9 @@ func Of(v rotation.View, now time.Time) Rotation {
 		Next: []string{}, CreatedAt: httpapi.TimeText(r.CreatedAt), UpdatedAt: httpapi.TimeText(r.UpdatedAt)}
 	for _, s := range r.Steps {
 		out.Steps = append(out.Steps, Step{State: string(s.State), At: httpapi.TimeText(s.At), By: s.By, Evidence: s.Evidence})
+	}
+	for _, u := range v.StillOnOld[:min(len(v.StillOnOld), maxSources)] {
+		out.StillOnOld = append(out.StillOnOld, Source{SourceIP: u.Source, UserAgent: u.UserAgent, LastAt: httpapi.TimeText(u.LastAt), Count: u.Count})
 	}
 	if !r.State.Final() {
 		out.Next = append(out.Next, "complete")
@@ -93,6 +99,13 @@ func summary(v rotation.View, now time.Time) string {
 	case rotation.Aborted:
 		return fmt.Sprintf("Aborted: %s ended before %s did.", next.Prefix(), old.Prefix())
 	}
+	if n := len(v.StillOnOld); n > 0 && r.State != rotation.Quiet {
+		still := fmt.Sprintf("%s; it stops %s.", stillUse(n, old.Prefix()), httpapi.TimeText(r.OverlapEndsAt))
+		if r.State == rotation.Seen {
+			return fmt.Sprintf("%s is in use. %s", next.Prefix(), still)
+		}
+		return fmt.Sprintf("%s was never used yet. %s", next.Prefix(), still)
+	}
 	stops := fmt.Sprintf("%s stops %s.", old.Prefix(), httpapi.TimeText(r.OverlapEndsAt))
 	used := "has not been used since the new key was issued"
 	if current := old.UsedGen == old.Generation; current && old.LastUsedAt.After(r.CreatedAt) {
@@ -105,6 +118,16 @@ func summary(v rotation.View, now time.Time) string {
 		return fmt.Sprintf("%s is in use and %s is quiet; %s", next.Prefix(), old.Prefix(), stops)
 	}
 	return fmt.Sprintf("%s was never used yet. %s %s; %s", next.Prefix(), old.Prefix(), used, stops)
+}
+
+func stillUse(sources int, prefix string) string {
+	switch {
+	case sources == 1:
+		return "1 source still uses " + prefix
+	case sources > maxSources:
+		return fmt.Sprintf("More than %d sources still use %s", maxSources, prefix)
+	}
+	return fmt.Sprintf("%d sources still use %s", sources, prefix)
 }
 
 func oldKey(k apikey.Key) OldKey {

@@ -1,6 +1,6 @@
 // Package rotations serves rotations, and what starts them:
 //
-//	GET  /rotations, /rotations/{id}
+//	GET  /rotations, /rotations/{id}, /rotations/{id}/report
 //	POST /rotations/{id}/complete, /cancel, /extend
 //	POST /keys/{id}/rotate, /me/key/rotate
 package rotations
@@ -28,6 +28,7 @@ type Service interface {
 	RotateOwn(ctx context.Context, c call.Call) (rotation.Shown, error)
 	Get(ctx context.Context, c call.Call, r id.Rotation) (rotation.View, error)
 	List(ctx context.Context, c call.Call, w listing.Where, account id.ServiceAccount, f rotation.Filter, after string, limit int) ([]rotation.View, string, error)
+	Report(ctx context.Context, c call.Call, r id.Rotation) (rotation.Report, error)
 	Complete(ctx context.Context, c call.Call, r id.Rotation) (rotation.View, error)
 	Cancel(ctx context.Context, c call.Call, r id.Rotation, force bool) (rotation.View, error)
 	Extend(ctx context.Context, c call.Call, r id.Rotation, until time.Time) (rotation.View, error)
@@ -38,6 +39,7 @@ func Register(a *httpapi.API, s Service, now func() time.Time) {
 	r := resource{api: a, service: s, now: now}
 	r.registerStarts()
 	r.registerLists()
+	r.registerReport()
 	r.registerActions()
 }
 
@@ -127,6 +129,7 @@ func (r resource) registerStarts() {
 type listInput struct {
 	httpapi.Paging
 	httpapi.PlaceFilter
+	httpapi.Format
 	ServiceAccountID string `query:"service_account_id" maxLength:"100" doc:"Only rotations of this service account's keys"`
 	State            string `query:"state" enum:"issued,delivered,seen,quiet,retired,cancelled,aborted,overdue"`
 	DueBefore        string `query:"due_before" format:"date-time" doc:"Open ones whose old key stops before"`
@@ -136,12 +139,14 @@ type listInput struct {
 type page struct {
 	views []rotation.View
 	next  string
+	csv   bool
 }
 
 func (r resource) registerLists() {
 	httpapi.Register(r.api, httpapi.Operation{ID: "listRotations", Method: http.MethodGet, Path: "/rotations", Tag: noun,
-		Summary: "List rotations, newest first", Description: "At most one of node_id, company_id and service_account_id, and at most one other filter.",
-		Access: httpapi.Needs(permission.RotationsRead), Errors: []fault.Kind{fault.NotFound}},
+		Summary: "List rotations, newest first", Description: "At most one of node_id, company_id and service_account_id, and at most one other filter. " +
+			"In CSV there is one line for each rotation, with its policy, its keys and the time of every step; the next page's cursor is in Rekey-Next.",
+		Access: httpapi.Needs(permission.RotationsRead), CSV: true, Errors: []fault.Kind{fault.NotFound}},
 		func(ctx context.Context, c call.Call, in *listInput) (page, error) {
 			where, err := in.PlaceFilter.Where(in.ServiceAccountID)
 			if err != nil {
@@ -172,10 +177,13 @@ func (r resource) registerLists() {
 				return page{}, err
 			}
 			next, err := r.api.Next(ctx, position)
-			return page{views, next}, err
+			return page{views, next, in.CSV()}, err
 		},
 		func(p page) httpapi.Answer[httpapi.List[Rotation]] {
 			now := r.now()
+			if p.csv {
+				return httpapi.Answer[httpapi.List[Rotation]]{Table: tableOf(p, now)}
+			}
 			items := make([]Rotation, 0, len(p.views))
 			for _, v := range p.views {
 				items = append(items, Of(v, now))

@@ -1,0 +1,50 @@
+package rotations
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rekey-dev/rekey/pkg/httpapi"
+	"github.com/rekey-dev/rekey/pkg/rotation"
+)
+
+// stepStates are the states that have a column with the time when they were reached last, in the order in which they come.
+var stepStates = []rotation.State{rotation.Issued, rotation.Delivered, rotation.Seen, rotation.Quiet, rotation.Overdue,
+	rotation.Retired, rotation.Cancelled, rotation.Aborted}
+
+// tableOf is a page of rotations as an auditor reads it: under which policy, how, by whom and why, with the time of every step.
+func tableOf(p page, now time.Time) *httpapi.Table {
+	t := &httpapi.Table{File: "rotations.csv", Next: p.next, Columns: []string{"rotation_id", "created_at", "service_account_id", "node_id",
+		"company_id", "policy_id", "mode", "state", "started_by", "started_by_name", "reason", "suspected_since", "old_key_id",
+		"old_key_prefix", "new_key_id", "new_key_prefix", "overlap_ends_at", "extended"}}
+	for _, s := range stepStates {
+		t.Columns = append(t.Columns, string(s)+"_at")
+	}
+	t.Columns = append(t.Columns, "steps")
+	for _, v := range p.views {
+		r := v.Rotation
+		row := []string{string(r.ID), at(r.CreatedAt), string(r.AccountID), string(r.Place.Node()), string(r.Place.Company),
+			string(r.Terms.Policy), string(r.Mode), string(r.State), r.StartedBy, r.StartedByName, r.Reason, at(r.Suspected),
+			string(r.OldKey), v.Old.Key.Prefix(), string(r.NewKey), v.New.Key.Prefix(), at(r.OverlapEndsAt), strconv.FormatBool(r.Extended)}
+		reached := map[rotation.State]time.Time{}
+		var steps []string
+		for _, s := range r.Steps {
+			reached[s.State] = s.At
+			steps = append(steps, strings.Join([]string{string(s.State), at(s.At), s.By + ":", s.Evidence}, " "))
+		}
+		for _, s := range stepStates {
+			row = append(row, at(reached[s]))
+		}
+		t.Rows = append(t.Rows, append(row, strings.Join(steps, "\n")))
+	}
+	return t
+}
+
+// at is a time as the API writes it, "" for none.
+func at(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return httpapi.TimeText(t)
+}
