@@ -22,7 +22,7 @@ package dynamo
 //	Identity  key_row          sa_…                key#<created>#<key_…>  -    < 600    keys                             serviceaccounts, keys
 //	Identity  epoch_end        sa_…                epoch#<epoch, 10>      -    < 400    serviceaccounts                  serviceaccounts, keys
 //	Identity  source           sa_… pat_…          source#<address>       yes  < 600    authorizer, keystatus            the same, serviceaccounts
-//	Identity  usage            usage#<key_…>       <hour>#<verdict>#      yes  < 1,024  authorizer                       keys
+//	Identity  usage            usage#<key_…>       <hour>#<verdict>#      yes  < 1,024  authorizer                       keys, rotations
 //	                                               <source>#<api>#
 //	                                               <method>#<route>
 //	Identity  employee         emp_…               employee               -    < 2,048  setup                            authorizer, me, keys
@@ -47,8 +47,9 @@ package dynamo
 //	                           <place or sa_…>
 //	Directory calendar         cal_…               calendar               -    < 2,048  calendars                        calendars, policies, sweeper
 //	Directory calendar_events  cal_…               events                 -    <300,000 calendars                        the same
-//	Audit     event            evt_…               event                  -    < 8,192  everything that changes state    auditevents, dispatcher (stream)
-//	Audit     event_row        at#<place>          <at>#<evt_…>           -    < 700    the same                         auditevents
+//	Audit     event            evt_…               event                  -    < 8,192  everything that changes state    auditevents, rotations, dispatcher
+//	                                                                                                                     (stream)
+//	Audit     event_row        at#<place>          <at>#<evt_…>           -    < 700    the same                         auditevents, rotations
 //	Transient idempotency      idem#<scope>        idem                   yes  < 65,536 serviceaccounts, keys, setup     the same
 //
 // An object is listed once at each place that covers it (at most 8 nodes and a company), so a subtree is one query.

@@ -13,7 +13,7 @@ const sample = `{"openapi":"3.1.0","info":{"title":"t","version":"1"},"paths":{
   "parameters":[{"name":"id","in":"path","required":true,"schema":{"type":"string","pattern":"^key_"}},
                 {"name":"limit","in":"query","schema":{"type":"integer","minimum":1,"maximum":100}}],
   "responses":{
-   "200":{"description":"","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Key"}}},
+   "200":{"description":"","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Key"}},"text/csv":{"schema":{"type":"string"}}},
           "headers":{"ETag":{"schema":{"type":"string","pattern":"^\""}}}},
    "default":{"description":"","content":{"application/problem+json":{"schema":{"$ref":"#/components/schemas/Problem"}}}}}},
   "delete":{"responses":{"204":{"description":""}}},
@@ -43,6 +43,7 @@ func TestCheck_HoldsResponsesAndAcceptedRequestsAgainstTheDocument(t *testing.T)
 	for name, x := range map[string]Exchange{
 		"a good answer":             get(200, object, good),
 		"a time":                    get(200, object, `{"id":"key_1","expires_at":"2026-12-01T00:00:00Z"}`),
+		"a file":                    get(200, http.Header{"Content-Type": {"text/csv; charset=utf-8"}}, "id\r\nkey_1\r\n"),
 		"an error":                  get(404, problem, `{"code":"not_found"}`),
 		"a query in range":          with(get(200, object, good), "limit=7"),
 		"a refused query":           with(get(422, problem, `{"code":"invalid"}`), "limit=700&x=y"),
@@ -55,6 +56,7 @@ func TestCheck_HoldsResponsesAndAcceptedRequestsAgainstTheDocument(t *testing.T)
 		require.NoError(t, err, name)
 	}
 	for name, x := range map[string]Exchange{
+		"a type of no document":   get(200, http.Header{"Content-Type": {"text/plain"}}, "id"),
 		"a missing member":        get(200, object, `{"id":"key_1"}`),
 		"an unknown member":       get(200, object, `{"id":"key_1","expires_at":null,"secret":"x"}`),
 		"no time":                 get(200, object, `{"id":"key_1","expires_at":"tomorrow"}`),

@@ -169,3 +169,18 @@ func TestFiles_HoldNoSecret_S1(t *testing.T) {
 		require.False(t, token.Within(w.Call(w.Owner.Secret, req).Body))
 	}
 }
+
+func TestSamples_OfRotationsAreAnswered(t *testing.T) {
+	for name, status := range map[string]int{"rotations-list.json": 200, "rotations-get.json": 200, "rotations-report.json": 200,
+		"rotations-complete.json": 200, "rotations-cancel.json": 200, "rotations-extend.json": 200} {
+		w := httpapitest.New(t)
+		r := begin(w, w.Issue(w.Account("exporter", w.Root).ID, "primary"), rotation.Start{Mode: rotation.Overlap})
+		got := w.Send(w.Sample(name, "rot_4Tz9bYw2RkQ7nLx5mV8c", string(r.View.Rotation.ID),
+			"2026-12-05T00:00:00Z", r.View.Rotation.OverlapEndsAt.Add(time.Hour).Format(time.RFC3339)))
+		require.Equal(t, status, got.Status, "%s: %s", name, got.Body)
+	}
+	w := httpapitest.New(t)
+	old := w.Issue(w.Account("exporter", w.Root).ID, "primary").View.Key.ID
+	got := w.Send(w.Sample("rotations-rotate.json", "key_"+httpapitest.Body, string(old)))
+	require.Equal(t, 201, got.Status, got.Body)
+}

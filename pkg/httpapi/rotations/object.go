@@ -28,7 +28,7 @@ type Rotation struct {
 	OverlapEndsAt    *string  `json:"overlap_ends_at" format:"date-time" doc:"When the old key stops; null without an overlap"`
 	Extended         bool     `json:"extended"`
 	Steps            []Step   `json:"steps" nullable:"false" doc:"In the order in which they happened"`
-	StillOnOld       []Source `json:"still_on_old" nullable:"false" doc:"Who used the old key after the new one was issued, last used first, at most 20: while an overlap is open, with GET /rotations/{id} alone. Traffic of the first hour may show a minute late"`
+	StillOnOld       []Source `json:"still_on_old" nullable:"false" doc:"Who used the old key after the new one was issued, last used first, at most 20: while an overlap is open, with GET /rotations/{id} alone. Who used it earlier in the same hour too may show up to an hour late"`
 	Summary          string   `json:"summary" doc:"Where it stands, in words"`
 	Next             []string `json:"next" nullable:"false" enum:"complete,extend,cancel" doc:"What can be done with it"`
 	CreatedAt        string   `json:"created_at" format:"date-time"`
