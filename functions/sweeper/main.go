@@ -16,9 +16,12 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/boot"
+	"github.com/rekey-dev/rekey/pkg/delivery"
 	"github.com/rekey-dev/rekey/pkg/dynamo"
 	"github.com/rekey-dev/rekey/pkg/fold"
+	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/rotation"
+	"github.com/rekey-dev/rekey/pkg/secrets/consumer"
 	"github.com/rekey-dev/rekey/pkg/sweep"
 	"github.com/rekey-dev/rekey/pkg/telemetry"
 )
@@ -31,7 +34,8 @@ func newHandler(ctx context.Context, lookup boot.Lookup) (handler, error) {
 	env := boot.Read(lookup)
 	store := env.Store(fold.Name, boot.Identity, boot.Directory, boot.Audit)
 	keys := &apikey.Service{Store: store, Fold: fold.Name, Now: time.Now, Rand: rand.Reader}
-	rotations := &rotation.Service{Store: store, Keys: keys, Terms: rotation.Under(store), Now: time.Now, Rand: rand.Reader}
+	rotations := &rotation.Service{Store: store, Keys: keys, Terms: rotation.Under(store), Now: time.Now, Rand: rand.Reader,
+		Courier: &delivery.Courier{Boxes: consumer.New(env.AWS(), msp.IDOf(store)), Abandoned: keys.Abandoned}}
 	s := &sweep.Sweeper{Store: store, Keys: keys, Rotations: rotations, Terms: rotation.Under(store), Shards: dynamo.DueShards,
 		Hold: env.Hold(), Now: time.Now, Rand: rand.Reader, Log: env.Logger()}
 	metrics := env.Metrics()

@@ -103,6 +103,12 @@ const rounds = 12
 // wrong with a secret that is tagged with the place is said.
 func (c *Courier) Accept(ctx context.Context, p Plan) error {
 	_, _, err := c.first(ctx, p)
+	return Fault(err)
+}
+
+// Fault is an error of a delivery as whoever asked for it is told, before anything of it has taken effect; what is no *Refusal
+// stays as it is.
+func Fault(err error) error {
 	var r *Refusal
 	if !errors.As(err, &r) {
 		return err

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -47,10 +48,15 @@ type Target struct {
 	RoleARN  string // role to assume for it, in the consumer's account; "" for the deployment's own account
 }
 
+// The forms are compiled when they are first asked for: the package's types are linked into binaries that never ask.
 var (
-	secretName = regexp.MustCompile(`^[A-Za-z0-9/_+=.@-]{1,512}$`)
-	secretARN  = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:([a-z]{2,8}(?:-[a-z]+)+-[0-9]{1,2}):[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]{1,519}$`)
-	roleARN    = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9/_+=,.@-]{1,576}$`)
+	secretName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9/_+=.@-]{1,512}$`) })
+	secretARN  = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:([a-z]{2,8}(?:-[a-z]+)+-[0-9]{1,2}):[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]{1,519}$`)
+	})
+	roleARN = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9/_+=,.@-]{1,576}$`)
+	})
 )
 
 // Check returns what is wrong with the form of a target that a caller gave as the member at, "/deliver_to". policy allows
@@ -78,13 +84,13 @@ func (t Target) Check(at string, policy bool) []fault.Field {
 	switch {
 	case t.SecretID == "":
 		say("secret_id", "is missing")
-	case !secretName.MatchString(t.SecretID) && !secretARN.MatchString(t.SecretID):
+	case !secretName().MatchString(t.SecretID) && !secretARN().MatchString(t.SecretID):
 		say("secret_id", "is neither a secret's name (1 to 512 of A-Z a-z 0-9 / _ + = . @ -) nor its ARN")
 	}
 	if t.JSONKey != "" && !memberName(t.JSONKey) {
 		say("json_key", "is not 1 to 100 printable characters")
 	}
-	if t.RoleARN != "" && !roleARN.MatchString(t.RoleARN) {
+	if t.RoleARN != "" && !roleARN().MatchString(t.RoleARN) {
 		say("role_arn", "is not the ARN of an IAM role")
 	}
 	return bad
@@ -101,7 +107,7 @@ func memberName(s string) bool {
 
 // Region is the region of a secret that is given by its ARN; "" for a name.
 func (t Target) Region() string {
-	if m := secretARN.FindStringSubmatch(t.SecretID); m != nil {
+	if m := secretARN().FindStringSubmatch(t.SecretID); m != nil {
 		return m[1]
 	}
 	return ""

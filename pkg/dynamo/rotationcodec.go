@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rekey-dev/rekey/pkg/delivery"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/rotation"
@@ -19,6 +20,51 @@ type step struct {
 	At       int64  `json:"t"`
 	By       string `json:"b"`
 	Evidence string `json:"e,omitempty"`
+}
+
+// delivered is a rotation.Delivery as it is stored, as JSON.
+type delivered struct {
+	Type    string `json:"k"`
+	Secret  string `json:"s"`
+	JSONKey string `json:"m,omitempty"`
+	Role    string `json:"r,omitempty"`
+	Version string `json:"v"`
+	From    string `json:"f,omitempty"`
+	DoneAt  int64  `json:"t,omitempty"`
+	Problem string `json:"p,omitempty"`
+}
+
+// encodeDelivery is "" for a rotation without one.
+func encodeDelivery(d rotation.Delivery) string {
+	if d.Target.Type == "" {
+		return ""
+	}
+	out := delivered{Type: string(d.Target.Type), Secret: d.Target.SecretID, JSONKey: d.Target.JSONKey, Role: d.Target.RoleARN, Version: d.Version,
+		From: d.From, Problem: d.Problem}
+	if !d.DoneAt.IsZero() {
+		out.DoneAt = d.DoneAt.UnixMilli()
+	}
+	text, err := json.Marshal(out)
+	if err != nil {
+		panic(err) // strings and a number
+	}
+	return string(text)
+}
+
+func decodeDelivery(text string) (rotation.Delivery, error) {
+	if text == "" {
+		return rotation.Delivery{}, nil
+	}
+	var in delivered
+	if err := json.Unmarshal([]byte(text), &in); err != nil {
+		return rotation.Delivery{}, fmt.Errorf("the delivery of a rotation: %w", err)
+	}
+	out := rotation.Delivery{Target: delivery.Target{Type: delivery.Type(in.Type), SecretID: in.Secret, JSONKey: in.JSONKey, RoleARN: in.Role},
+		Version: in.Version, From: in.From, Problem: in.Problem}
+	if in.DoneAt != 0 {
+		out.DoneAt = time.UnixMilli(in.DoneAt).UTC()
+	}
+	return out, nil
 }
 
 func encodeRotation(r rotation.Rotation) item {
@@ -43,6 +89,7 @@ func encodeRotation(r rotation.Rotation) item {
 	it.time(attrFormerNotice, r.FormerNoticeFrom)
 	it.bool(attrExtended, r.Extended)
 	it.string(attrSteps, encodeSteps(r.Steps))
+	it.string(attrDelivery, encodeDelivery(r.Delivery))
 	it.time(attrCreatedAt, r.CreatedAt)
 	it.time(attrUpdatedAt, r.UpdatedAt)
 	it.int(attrVersion, r.Version)
@@ -61,6 +108,9 @@ func decodeRotation(it item) (rotation.Rotation, error) {
 		Extended: r.bool(attrExtended), CreatedAt: r.time(attrCreatedAt), UpdatedAt: r.time(attrUpdatedAt), Version: r.int(attrVersion),
 		EventSeq: r.int(attrEventSeq)}
 	steps, err := decodeSteps(r.string(attrSteps))
+	if err == nil {
+		out.Delivery, err = decodeDelivery(r.string(attrDelivery))
+	}
 	if r.err != nil {
 		err = r.err
 	}
@@ -112,6 +162,7 @@ func (b *builder) updateRotation(w rotation.Update) {
 	e.setTime(attrOverlapEnds, r.OverlapEndsAt)
 	e.setBool(attrExtended, r.Extended)
 	e.setString(attrSteps, encodeSteps(r.Steps))
+	e.setString(attrDelivery, encodeDelivery(r.Delivery))
 	e.setTime(attrUpdatedAt, r.UpdatedAt)
 	e.setInt(attrVersion, r.Version)
 	e.setInt(attrEventSeq, r.EventSeq)

@@ -238,7 +238,8 @@ const (
 	attrFormerExpires = "former_expires_at"
 	attrFormerNotice  = "former_notice_from"
 	attrExtended      = "extended"
-	attrSteps         = "steps" // a JSON array
+	attrSteps         = "steps"    // a JSON array
+	attrDelivery      = "delivery" // a JSON object
 )
 
 // Attributes that requests change and administrators do not: no administrative update sets them.

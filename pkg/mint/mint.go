@@ -57,6 +57,16 @@ func (m *Mint) New(ctx context.Context, kind token.Kind, public string, generati
 	return c, nil
 }
 
+// Of is the coin of a secret that exists: of one that was put where its consumer reads it, before its key accepts it.
+func (m *Mint) Of(ctx context.Context, kind token.Kind, public string, secret token.Secret) (Coin, error) {
+	version, pepper, err := m.Peppers.Current(ctx)
+	if err != nil {
+		return Coin{}, err
+	}
+	mac := token.MAC(pepper, kind, public, secret)
+	return Coin{Secret: secret, MAC: mac[:], PepperVersion: version}, nil
+}
+
 // Again makes the secret of a record again and holds it against the digest that is stored now. It returns the zero Secret
 // when they differ, or when a version of a key that it needs is gone.
 func (m *Mint) Again(ctx context.Context, r idempotency.Record, mac []byte, pepperVersion string) (token.Secret, error) {

@@ -2,6 +2,7 @@
 package msp
 
 import (
+	"context"
 	"time"
 
 	"github.com/rekey-dev/rekey/pkg/id"
@@ -21,3 +22,16 @@ type MSP struct {
 type Create struct{ MSP MSP }
 
 func (Create) Write() {}
+
+// Store reads the MSP; before set-up it is a fault of kind not_found.
+type Store interface {
+	MSP(ctx context.Context) (MSP, error)
+}
+
+// IDOf returns what reads the MSP's ID when it is asked for.
+func IDOf(s Store) func(ctx context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		m, err := s.MSP(ctx)
+		return string(m.ID), err
+	}
+}

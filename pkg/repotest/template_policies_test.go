@@ -62,7 +62,7 @@ func statements(t *testing.T, tp template, function string) map[string]statement
 const anySecret = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:*"
 
 // taggedSecrets are the functions that read and write consumers' secrets.
-var taggedSecrets = map[string]bool{"SecretRotationFunction": true}
+var taggedSecrets = map[string]bool{"RotationsFunction": true, "SecretRotationFunction": true, "SweeperFunction": true}
 
 func TestTemplate_OfConsumersSecretsOnlyTaggedOnesAreOpen_B5(t *testing.T) {
 	tp := loadTemplate(t)
@@ -130,7 +130,10 @@ func TestTemplate_NoRoleMayDoMoreThanItsFunctionDoes_P2(t *testing.T) {
 				[]any{sub(anySecret)},
 			}
 		}
-		if function == "SecretRotationFunction" {
+		if taggedSecrets[function] && function != "SecretRotationFunction" {
+			want["AssumeConsumersRoles"] = statement{[]string{"sts:AssumeRole"}, []any{ref("DeliveryRoleArns")}}
+		}
+		if taggedSecrets[function] {
 			want["Decrypt"] = statement{[]string{"kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"}, []any{ref("KmsKeyArn")}}
 		} else if function != "HealthFunction" {
 			want["Decrypt"] = statement{[]string{"kms:Decrypt", "kms:DescribeKey"}, []any{ref("KmsKeyArn")}}

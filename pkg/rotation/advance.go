@@ -43,6 +43,17 @@ func (s *Service) Advance(ctx context.Context, c call.Call, r id.Rotation) (Adva
 		for range maxSteps {
 			now := s.Now()
 			d := Decide(v, now)
+			if d.Action == Deliver {
+				taken := false
+				if v, taken, err = s.deliver(ctx, c, v); err != nil {
+					return Advanced{}, err
+				}
+				if !taken || v.Rotation.Awaits() {
+					return Advanced{v, steps, now.Add(refusedAgain)}, nil
+				}
+				steps++
+				continue
+			}
 			if !d.Step {
 				return Advanced{v, steps, d.Due}, nil
 			}

@@ -15,6 +15,10 @@ const (
 	EndOld    Action = "end_old"   // the old key ends now
 	ExtendOld Action = "extend"    // the overlap ends later
 	GiveBack  Action = "give_back" // the old key gets its former end back
+
+	// Deliver carries the delivery of the new secret on; the step is what comes of it.
+	Deliver      Action = "deliver"
+	StartOverlap Action = "overlap" // the old key's overlap begins
 )
 
 // Decision is the next step of a rotation.
@@ -42,6 +46,12 @@ func Decide(v View, now time.Time) Decision {
 		return Decision{Step: true, State: Aborted, Action: GiveBack, Reason: "the new key ended: " + v.New.State.Ended.Reason}
 	case !newLives:
 		return Decision{Step: true, State: Aborted, Reason: "both keys ended: " + v.New.State.Ended.Reason}
+	case r.Awaits() && r.Delivery.Problem != "":
+		return Decision{Action: Deliver, Due: now.Add(refusedAgain)}
+	case r.Awaits():
+		return Decision{Action: Deliver, Due: now.Add(deliverAgain)}
+	case r.Mode != Overlap:
+		return Decision{Step: true, State: Retired, Reason: r.Mode.atOnce()}
 	case !oldLives:
 		return Decision{Step: true, State: Retired, Reason: "the old key ended: " + v.Old.State.Ended.Reason}
 	}

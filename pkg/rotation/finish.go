@@ -17,6 +17,9 @@ import (
 // Complete ends the old key now. Atomic: the rotation, the old key, the account, the audit records, the idempotency record.
 func (s *Service) Complete(ctx context.Context, c call.Call, r id.Rotation) (View, error) {
 	return s.manage(ctx, c, r, func(v View, now time.Time) (View, error) {
+		if v.Rotation.Awaits() {
+			return View{}, undelivered(v.Rotation)
+		}
 		return s.move(ctx, c, v, Decision{Step: true, State: Retired, Action: EndOld, Reason: "completed by hand"}, audit.RotationRetired, now)
 	})
 }
@@ -25,6 +28,13 @@ func (s *Service) Complete(ctx context.Context, c call.Call, r id.Rotation) (Vie
 // forced. Atomic as Complete is.
 func (s *Service) Cancel(ctx context.Context, c call.Call, r id.Rotation, force bool) (View, error) {
 	return s.manage(ctx, c, r, func(v View, now time.Time) (View, error) {
+		if v.Rotation.Mode != Overlap {
+			return View{}, fault.New(fault.Conflict, "The old secret has ended; there is nothing to go back to.")
+		}
+		if from := v.Rotation.Delivery.From; !v.Rotation.Delivery.DoneAt.IsZero() && !force {
+			return View{}, fault.New(fault.Conflict, "The new secret is what consumers of "+v.Rotation.Delivery.Target.SecretID+" get, and would be refused. "+
+				"Move its AWSCURRENT back to version "+from+", then repeat with force: true.")
+		}
 		if v.New.Key.UsedGen != 0 && !force {
 			return View{}, fault.New(fault.Conflict, "There was traffic on the new key until "+stamp(v.New.Key.LastUsedAt)+
 				", which would get 401. Repeat with force: true to end it all the same.")
@@ -39,6 +49,8 @@ func (s *Service) Extend(ctx context.Context, c call.Call, r id.Rotation, until 
 	return s.manage(ctx, c, r, func(v View, now time.Time) (View, error) {
 		rot := v.Rotation
 		switch {
+		case rot.Awaits() || rot.Mode != Overlap:
+			return View{}, undelivered(rot)
 		case rot.Extended:
 			return View{}, s.refuse(ctx, c, fault.New(fault.Conflict, "The overlap was extended before; it can be extended once."))
 		case !until.After(rot.OverlapEndsAt):
@@ -50,6 +62,17 @@ func (s *Service) Extend(ctx context.Context, c call.Call, r id.Rotation, until 
 		}
 		return s.extend(ctx, c, v, until, "extended by hand", now)
 	})
+}
+
+// undelivered refuses what ends an old key, or its overlap, before the new secret is where it goes.
+func undelivered(r Rotation) error {
+	detail := "The new secret has not been delivered yet. "
+	if r.Delivery.Problem != "" {
+		detail += r.Delivery.Problem
+	} else {
+		detail += "Try again in a minute, or cancel the rotation."
+	}
+	return fault.New(fault.Conflict, detail)
 }
 
 // manage is the first part of every action on a rotation: it is there, the caller may, the call is new, it is open.
@@ -86,7 +109,7 @@ func (s *Service) close(ctx context.Context, c call.Call, v View, k id.Key) erro
 	c.Idempotency = nil // the record is the new rotation's
 	d := Decision{Step: true, State: Cancelled, Action: GiveBack, Reason: "another rotation was forced"}
 	action := audit.RotationCancelled
-	if k == v.Rotation.NewKey { // its old key goes on to the end that it has
+	if k == v.Rotation.NewKey || v.Rotation.Mode != Overlap { // its old key goes on to the end that it has
 		d.State, d.Action, action = Aborted, Nothing, audit.RotationAborted
 	}
 	_, err := s.move(ctx, c, v, d, action, s.Now())
@@ -100,6 +123,15 @@ func (s *Service) move(ctx context.Context, c call.Call, v View, d Decision, act
 	stored, next := v.Rotation, v.Rotation.reached(d.State, now, by, d.Reason)
 	if c.Caller.Type != audit.System {
 		next.Version++
+	}
+	switch d.State {
+	case Delivered:
+		next.Delivery.DoneAt, next.Delivery.Problem = now, ""
+		if d.Action == StartOverlap {
+			next = next.overlapping(now)
+		}
+	case Overdue:
+		next.Delivery.Problem = d.Reason
 	}
 	set := change.Set{Operation: op, At: now, Writes: []change.Write{Update{Old: stored, New: next}}, Events: []audit.Event{s.event(c, op, now, action, next)}}
 	account := serviceaccount.Update{Old: v.Old.Account, KeysChanged: true}
@@ -118,6 +150,12 @@ func (s *Service) move(ctx context.Context, c call.Call, v View, d Decision, act
 	case EndOld:
 		account.KeyCount--
 		edit(&v.Old, audit.KeyRevoked, func(k *apikey.Key) { k.Ended, k.DueAt = ended, time.Time{} })
+	case StartOverlap:
+		edit(&v.Old, audit.KeyUpdated, func(k *apikey.Key) {
+			k.ExpiresAt, k.NoticeFrom, k.AnnouncedAt = next.OverlapEndsAt, now, now
+			due := Decide(View{Rotation: next, Old: apikey.View{Key: *k}, New: v.New}, now).Due
+			k.DueAt = earlier(due, apikey.NextDue(*k, apikey.Notices, now))
+		})
 	case GiveBack:
 		if v.Old.State.Live() {
 			edit(&v.Old, audit.KeyUpdated, func(k *apikey.Key) {

@@ -100,6 +100,7 @@ type Rotation struct {
 	FormerNoticeFrom time.Time
 	Extended         bool
 	Steps            []Step
+	Delivery         Delivery // of the new secret; the zero Delivery when it was shown
 
 	CreatedAt time.Time
 	UpdatedAt time.Time

@@ -53,8 +53,10 @@ type Service struct {
 	Mint  *mint.Mint
 	// Terms are what the policies say of an account's keys.
 	Terms func(ctx context.Context, a serviceaccount.Account) (Policy, error)
-	Now   func() time.Time
-	Rand  io.Reader
+	// Courier delivers new secrets; it is needed for rotations with a delivery.
+	Courier Courier
+	Now     func() time.Time
+	Rand    io.Reader
 }
 
 // Policy is what the policies say of an account's rotations.

@@ -8,8 +8,10 @@ import (
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/change"
+	"github.com/rekey-dev/rekey/pkg/delivery"
 	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/mint"
 	"github.com/rekey-dev/rekey/pkg/name"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
@@ -24,6 +26,8 @@ type Start struct {
 	Suspected time.Time     // since when the secret may have been in wrong hands; zero when nobody says
 	ExpiresAt apikey.Expiry // of the new secret; not given: the policy's default lifetime, without one the end that the key had
 	Force     bool          // although a rotation of the key is open: that one ends first
+	// Deliver is where the new secret goes instead of being shown; the zero Target for nowhere.
+	Deliver delivery.Target
 }
 
 // Shown is a rotation together with the new secret, which is shown once.
@@ -45,7 +49,7 @@ func (s *Service) Rotate(ctx context.Context, c call.Call, k id.Key, in Start) (
 		if err := c.Caller.Check(permission.ServiceAccountsRotate, apikey.Object(v.Key)); err != nil {
 			return Shown{}, c.Deny(ctx, s.Store.Deny, refused, err)
 		}
-		if err := c.Caller.Grantable(v.Key.Scopes); err != nil {
+		if err := c.Caller.Grantable(v.Key.Scopes); err != nil && in.Deliver.Type == "" { // nobody is shown what is delivered
 			return Shown{}, c.Deny(ctx, s.Store.Deny, refused, err)
 		}
 		policy, err := s.Terms(ctx, v.Account)
@@ -114,6 +118,11 @@ func (s *Service) start(ctx context.Context, c call.Call, v apikey.View, in Star
 		}
 		return Shown{}, change.ErrLost // read anew
 	}
+	if in.Deliver.Type != "" {
+		if err := s.Courier.Accept(ctx, delivery.Plan{Target: in.Deliver, Place: v.Key.Place, Key: v.Key.ID, Version: delivery.VersionID("", 0)}); err != nil {
+			return Shown{}, err
+		}
+	}
 	return s.begin(ctx, c, v, in, policy, now)
 }
 
@@ -151,21 +160,32 @@ func (s *Service) open(ctx context.Context, k apikey.Key) (*View, error) {
 // begin commits a new rotation.
 func (s *Service) begin(ctx context.Context, c call.Call, v apikey.View, in Start, policy Policy, now time.Time) (Shown, error) {
 	op := id.New[id.Operation](s.Rand)
-	old, account := v.Key, v.Account
+	old := v.Key
 	next, end, err := s.successor(c, v, in, policy, now)
 	if err != nil {
 		return Shown{}, err
+	}
+	by, byName := actor(c)
+	r := Rotation{ID: id.New[id.Rotation](s.Rand), Mode: in.Mode, OldKey: old.ID, NewKey: next.ID, AccountID: old.AccountID, Place: old.Place,
+		Terms: policy.Terms, StartedBy: by, StartedByName: byName, Reason: in.Reason, Suspected: in.Suspected,
+		FormerExpiresAt: old.ExpiresAt, FormerNoticeFrom: old.NoticeFrom, CreatedAt: now, Version: 1}
+	if in.Deliver.Type != "" {
+		r.Delivery = Delivery{Target: in.Deliver, Version: delivery.VersionID(r.ID, next.Generation)}
+		return s.beginDelivering(ctx, c, r, next, op, func(m mint.Coin, r Rotation) (Shown, error) {
+			return s.commitNew(ctx, c, v, next, r, in, policy, end, m, op, now)
+		})
 	}
 	m, err := s.Mint.New(ctx, next.Kind, id.Body(next.ID), next.Generation, op, c.Idempotency)
 	if err != nil {
 		return Shown{}, err
 	}
-	next.MAC, next.PepperVersion = m.MAC, m.PepperVersion
-	by, byName := actor(c)
-	r := Rotation{ID: id.New[id.Rotation](s.Rand), Mode: in.Mode, OldKey: old.ID, NewKey: next.ID, AccountID: old.AccountID, Place: old.Place,
-		Terms: policy.Terms, StartedBy: by, StartedByName: byName, Reason: in.Reason, Suspected: in.Suspected,
-		FormerExpiresAt: old.ExpiresAt, FormerNoticeFrom: old.NoticeFrom, CreatedAt: now, Version: 1}
-	next.RotationID = r.ID
+	return s.commitNew(ctx, c, v, next, r, in, policy, end, m, op, now)
+}
+
+// commitNew commits a new rotation with the digest of its secret. With a delivery nothing of an overlap begins yet.
+func (s *Service) commitNew(ctx context.Context, c call.Call, v apikey.View, next apikey.Key, r Rotation, in Start, policy Policy, end apikey.End, m mint.Coin, op id.Operation, now time.Time) (Shown, error) {
+	old, account, by := v.Key, v.Account, r.StartedBy
+	next.MAC, next.PepperVersion, next.RotationID = m.MAC, m.PepperVersion, r.ID
 	ended := old
 	ended.RotationID, ended.RoleHint, ended.UpdatedAt = r.ID, account.RoleID, now
 	ended.Version++
@@ -175,13 +195,14 @@ func (s *Service) begin(ctx context.Context, c call.Call, v apikey.View, in Star
 	switch in.Mode {
 	case Overlap:
 		r.Terms.Overlap = orDefault(in.Overlap, policy.Terms.Overlap)
-		r.OverlapEndsAt = now.Add(r.Terms.Overlap).Truncate(time.Second)
-		if !old.ExpiresAt.IsZero() && old.ExpiresAt.Before(r.OverlapEndsAt) {
-			r.OverlapEndsAt = old.ExpiresAt
+		ended.SupersededBy, ended.RotateAt = next.ID, time.Time{}
+		if r.Awaits() {
+			r = r.reached(Issued, now, by, "the overlap begins when the new secret has been delivered")
+		} else {
+			r = r.overlapping(now)
+			r = r.reached(Issued, now, by, "the old key ends at "+stamp(r.OverlapEndsAt))
+			ended.ExpiresAt, ended.NoticeFrom, ended.AnnouncedAt = r.OverlapEndsAt, now, now
 		}
-		r = r.reached(Issued, now, by, "the old key ends at "+stamp(r.OverlapEndsAt))
-		ended.ExpiresAt, ended.NoticeFrom, ended.SupersededBy = r.OverlapEndsAt, now, next.ID
-		ended.AnnouncedAt, ended.RotateAt = now, time.Time{}
 		ended.DueAt = earlier(Decide(View{Rotation: r, Old: apikey.View{Key: ended}, New: apikey.View{Key: next}}, now).Due, apikey.NextDue(ended, policy.Notices, now))
 		after.KeyCount++
 		set.Writes = []change.Write{apikey.Create{Key: next}, apikey.Update{Old: old, New: ended},
@@ -190,15 +211,13 @@ func (s *Service) begin(ctx context.Context, c call.Call, v apikey.View, in Star
 	case Emergency:
 		ended.Ended = &serviceaccount.Ended{At: now, By: by, Reason: apikey.ReasonCompromise}
 		ended.SupersededBy, ended.DueAt = next.ID, time.Time{}
-		r = r.reached(Issued, now, by, "").reached(Retired, now, by, "the old key was ended first")
-		r.EventSeq = 1
+		r, next = r.atOnce(now, next)
 		after = apikey.ClearedLock(after)
 		set.Writes = []change.Write{apikey.Create{Key: next}, apikey.Update{Old: old, New: ended},
 			serviceaccount.Update{Old: account, KeysChanged: true, ClearLock: true}, Create{Rotation: r}}
 		set.Events = append(set.Events, s.Keys.Record(c, op, now, audit.KeyRotated, ended), s.Keys.Record(c, op, now, audit.KeyIssued, next))
 	case Immediate:
-		r = r.reached(Issued, now, by, "").reached(Retired, now, by, "the old secret ended at once")
-		r.EventSeq = 1
+		r, next = r.atOnce(now, next)
 		ended = next
 		after = apikey.ClearedLock(after)
 		set.Writes = []change.Write{apikey.Update{Old: old, New: next}, serviceaccount.Update{Old: account, KeysChanged: true, ClearLock: true}, Create{Rotation: r}}
@@ -213,6 +232,7 @@ func (s *Service) begin(ctx context.Context, c call.Call, v apikey.View, in Star
 	out := View{Rotation: r, Old: apikey.View{Key: ended, Account: after, State: apikey.StateOf(ended, after, nil, now), Sightings: v.Sightings},
 		New: apikey.View{Key: next, Account: after, State: apikey.StateOf(next, after, nil, now)}}
 	shown := Shown{View: out, Secret: m.Secret}
+	var err error
 	if set.Idempotency, err = c.Idempotency.Record(op, now, shown, m.Derived); err != nil {
 		return Shown{}, err
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/change"
+	"github.com/rekey-dev/rekey/pkg/delivery"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/rotation"
@@ -16,7 +17,9 @@ func (w *world) newRotation(a serviceaccount.Account, at time.Time) rotation.Rot
 		AccountID: a.ID, Place: a.Place, Terms: rotation.Terms{Overlap: time.Hour, QuietFor: time.Minute, RetireOnQuiet: true, ExtendOnce: time.Hour,
 			Policy: newID[id.Policy]()}, StartedBy: "emp_00000000000000000001", StartedByName: "Ada", Reason: "calendar", Suspected: at.Add(-time.Hour),
 		OverlapEndsAt: at.Add(time.Hour), FormerExpiresAt: at.Add(2 * time.Hour), FormerNoticeFrom: at.Add(-time.Hour),
-		Steps:     []rotation.Step{{State: rotation.Issued, At: at, By: "emp_00000000000000000001", Evidence: "because"}},
+		Steps: []rotation.Step{{State: rotation.Issued, At: at, By: "emp_00000000000000000001", Evidence: "because"}},
+		Delivery: rotation.Delivery{Target: delivery.Target{Type: delivery.SecretsManager, SecretID: "acme/recorder", JSONKey: "key",
+			RoleARN: "arn:aws:iam::111122223333:role/rekey"}, Version: "11111111-2222-8333-8444-555555555555", From: "first"},
 		CreatedAt: at, UpdatedAt: at, Version: 1, EventSeq: 1}
 }
 
@@ -36,6 +39,7 @@ func (w *world) stepped(old rotation.Rotation, state rotation.State) change.Set 
 	n := old
 	n.State, n.OverlapEndsAt, n.Extended, n.UpdatedAt = state, old.OverlapEndsAt.Add(time.Hour), true, old.UpdatedAt.Add(time.Minute)
 	n.Steps = append(append([]rotation.Step(nil), old.Steps...), rotation.Step{State: state, At: n.UpdatedAt, By: "system"})
+	n.Delivery.DoneAt, n.Delivery.Problem = n.UpdatedAt, "it was gone"
 	n.EventSeq++
 	return w.set(w.onRotation(n, n.EventSeq), rotation.Update{Old: old, New: n})
 }

@@ -235,7 +235,7 @@ func (s *Sweeper) rotation(ctx context.Context, c call.Call, k apikey.Key, polic
 		return time.Time{}, false, err
 	}
 	v, acted := a.View, a.Steps > 0
-	if k.ID == v.Rotation.OldKey {
+	if k.ID == v.Rotation.OldKey || v.Rotation.Mode != rotation.Overlap {
 		return a.Due, acted, nil
 	}
 	old := v.Old.Key

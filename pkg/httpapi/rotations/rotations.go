@@ -60,6 +60,7 @@ type rotateInput struct {
 		SuspectedSince httpapi.Field[string] `json:"suspected_since,omitempty" nullable:"true" format:"date-time" doc:"Since when the secret may have been in wrong hands"`
 		ExpiresAt      httpapi.Field[string] `json:"expires_at,omitempty" nullable:"true" format:"date-time" doc:"End of the new secret, in the future; null: never; left out: the policy's default lifetime, without one as before"`
 		Force          bool                  `json:"force,omitempty" doc:"Ends an open rotation of the key first"`
+		DeliverTo      *keys.DeliverTo       `json:"deliver_to,omitempty" doc:"Then no secret is in the answer, and an overlap begins when the secret has been delivered"`
 	}
 }
 
@@ -80,11 +81,12 @@ type own struct {
 
 func (r resource) registerStarts() {
 	httpapi.Register(r.api, httpapi.Operation{ID: "rotateKey", Method: http.MethodPost, Path: "/keys/{id}/rotate", Tag: noun,
-		Summary:     "Rotate a key",
-		Description: "The new secret is shown once, to a caller that holds every scope of the key; the new key has exactly the old one's scopes and its name.",
-		Access:      httpapi.Needs(permission.ServiceAccountsRotate), Status: http.StatusCreated, Tagged: true, Match: true,
+		Summary: "Rotate a key",
+		Description: "The new secret is shown once, to a caller that holds every scope of the key; the new key has exactly the old one's scopes and its name. " +
+			"With deliver_to it is put straight into its consumer's secret, and whoever calls need not hold the scopes.",
+		Access: httpapi.Needs(permission.ServiceAccountsRotate), Status: http.StatusCreated, Tagged: true, Match: true,
 		Denied: &httpapi.DeniedAudit{Action: audit.UserUpdated, Change: audit.KeyRotated, TargetType: "key", TargetParam: "id"},
-		Errors: []fault.Kind{fault.NotGrantable, fault.Ended, fault.RotationOpen, fault.CompanySuspended}},
+		Errors: []fault.Kind{fault.NotGrantable, fault.Conflict, fault.Ended, fault.RotationOpen, fault.CompanySuspended}},
 		func(ctx context.Context, c call.Call, in *rotateInput) (rotation.Shown, error) {
 			k, ok := id.Parse[id.Key](in.ID)
 			if !ok {
@@ -100,6 +102,10 @@ func (r resource) registerStarts() {
 			}
 			if since := keys.Expiry(b.SuspectedSince); since.Given {
 				start.Suspected = since.At
+			}
+			var err error
+			if start.Deliver, err = b.DeliverTo.Target(); err != nil {
+				return rotation.Shown{}, err
 			}
 			return r.service.Rotate(ctx, c, k, start)
 		},

@@ -1,0 +1,125 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/call"
+	"github.com/rekey-dev/rekey/pkg/delivery"
+	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/mint"
+	"github.com/rekey-dev/rekey/pkg/token"
+)
+
+// Courier puts new secrets where their consumers read them.
+type Courier interface {
+	Accept(ctx context.Context, p delivery.Plan) error
+	Deliver(ctx context.Context, p delivery.Plan, w delivery.Work) (delivery.Receipt, error)
+}
+
+// Delivery is where the new secret goes, and how far it has come.
+type Delivery struct {
+	Target  delivery.Target
+	Version string    // ID of the version with the new secret
+	From    string    // of the one that it replaces; "" when there was none
+	DoneAt  time.Time // when consumers were seen to get it; zero before
+	Problem string    // why it stopped, in words; "" when it goes on
+}
+
+// When a delivery that is not done is carried on: after a failure that may pass, and after a refusal.
+const (
+	deliverAgain = time.Minute
+	refusedAgain = 5 * time.Minute
+)
+
+// Awaits tells whether the new secret has not reached its consumer yet. Nothing of the old key ends before that in an overlap.
+func (r Rotation) Awaits() bool { return r.Delivery.Target.Type != "" && r.Delivery.DoneAt.IsZero() }
+
+// overlapping is the rotation with its overlap beginning at a moment: it ends after the terms' time, and never after the old
+// key would have ended anyway.
+func (r Rotation) overlapping(now time.Time) Rotation {
+	r.OverlapEndsAt = earlier(r.FormerExpiresAt, now.Add(r.Terms.Overlap).Truncate(time.Second))
+	return r
+}
+
+// atOnce is a rotation without an overlap: it ends as it begins, or when the new secret has been delivered.
+func (r Rotation) atOnce(now time.Time, next apikey.Key) (Rotation, apikey.Key) {
+	r = r.reached(Issued, now, r.StartedBy, "")
+	if r.Awaits() {
+		next.DueAt = earlier(next.DueAt, now.Add(deliverAgain))
+	} else {
+		r = r.reached(Retired, now, r.StartedBy, r.Mode.atOnce())
+	}
+	r.EventSeq = 1
+	return r, next
+}
+
+func (m Mode) atOnce() string {
+	if m == Emergency {
+		return "the old key was ended first"
+	}
+	return "the old secret ended at once"
+}
+
+func (r Rotation) plan() delivery.Plan {
+	return delivery.Plan{Target: r.Delivery.Target, Place: r.Place, Key: r.NewKey, Version: r.Delivery.Version, Replaces: []id.Key{r.OldKey}, From: r.Delivery.From}
+}
+
+// beginDelivering puts the new secret where it goes, commits the rotation, so that its key accepts the secret, and delivers it.
+// Once the rotation is committed it is there whatever comes of the delivery: the sweeper carries on what did not come to its end.
+func (s *Service) beginDelivering(ctx context.Context, c call.Call, r Rotation, next apikey.Key, op id.Operation, commit func(mint.Coin, Rotation) (Shown, error)) (Shown, error) {
+	var shown Shown
+	begun := false
+	receipt, err := s.Courier.Deliver(ctx, r.plan(), delivery.Work{
+		Mint: func(ctx context.Context) (token.Secret, error) {
+			coin, err := s.Mint.New(ctx, next.Kind, id.Body(next.ID), next.Generation, op, nil)
+			return coin.Secret, err
+		},
+		Activate: func(ctx context.Context, secret token.Secret, from string) error {
+			coin, err := s.Mint.Of(ctx, next.Kind, id.Body(next.ID), secret)
+			if err != nil {
+				return err
+			}
+			r.Delivery.From = from
+			shown, err = commit(coin, r)
+			begun = err == nil
+			return err
+		},
+	})
+	if !begun {
+		return Shown{}, delivery.Fault(err)
+	}
+	shown.Secret = token.Secret{}
+	c.Idempotency = nil // committed with the rotation
+	if v, errStep := s.arrived(ctx, c, shown.View, receipt, err); errStep == nil {
+		shown.View = v
+	} // else the sweeper finds the same
+	return shown, nil
+}
+
+// deliver carries a delivery on and takes the step that comes of it; step is false when nothing has changed.
+func (s *Service) deliver(ctx context.Context, c call.Call, v View) (_ View, step bool, err error) {
+	receipt, err := s.Courier.Deliver(ctx, v.Rotation.plan(), delivery.Work{Activated: true})
+	next, err := s.arrived(ctx, c, v, receipt, err)
+	return next, next.Rotation.EventSeq != v.Rotation.EventSeq, err
+}
+
+// arrived takes the step of a delivery that has come to its end or was refused, and returns the error of one that failed.
+func (s *Service) arrived(ctx context.Context, c call.Call, v View, receipt delivery.Receipt, err error) (View, error) {
+	now := s.Now()
+	var refusal *delivery.Refusal
+	d := Decision{Step: true, State: Delivered, Reason: receipt.String() + " of " + v.Rotation.Delivery.Target.SecretID}
+	switch {
+	case err == nil && v.Rotation.Mode == Overlap && v.Old.State.Live():
+		d.Action = StartOverlap
+	case errors.As(err, &refusal) && refusal.Detail == v.Rotation.Delivery.Problem:
+		return v, nil
+	case refusal != nil:
+		d.State, d.Reason = Overdue, refusal.Detail
+	case err != nil:
+		return v, err
+	}
+	return s.move(ctx, c, v, d, actions[d.State], now)
+}
