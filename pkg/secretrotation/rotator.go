@@ -51,10 +51,8 @@ type Rotator struct {
 
 // Handle carries out the step of an event. Secrets Manager takes an error for a failed rotation, and tries again later.
 func (r *Rotator) Handle(ctx context.Context, e Event) error {
-	err := r.handle(ctx, e)
-	if err != nil {
-		r.Log.Error("rotation step failed", "step", string(e.Step), "secret_id", e.SecretId, "version", e.ClientRequestToken, "error", err.Error())
-		return err
+	if err := r.handle(ctx, e); err != nil {
+		return err // Lambda logs it
 	}
 	r.Log.Info("rotation step done", "step", string(e.Step), "secret_id", e.SecretId, "version", e.ClientRequestToken)
 	return nil
@@ -65,7 +63,7 @@ func (r *Rotator) handle(ctx context.Context, e Event) error {
 		return err
 	}
 	say := func(format string, args ...any) error {
-		return fmt.Errorf("secretrotation: %s: "+format, append([]any{e.Step}, args...)...)
+		return fmt.Errorf("secretrotation: %s: "+format, append([]any{e.String()}, args...)...)
 	}
 	box := r.Open(e.SecretId, e.RotationToken)
 	d, err := box.Describe(ctx)
