@@ -92,11 +92,15 @@ func (s *Service) manage(ctx context.Context, c call.Call, r id.Rotation, act fu
 			return View{}, err
 		}
 		// What has happened already is on record before what is asked for: that the new key was seen, say.
-		taken, err := s.Advance(ctx, System(c.Request.ID), r)
-		if err != nil {
-			return View{}, err
+		// A secret that is still on its way is not waited for.
+		if !v.Rotation.Awaits() {
+			taken, err := s.Advance(ctx, System(c.Request.ID), r)
+			if err != nil {
+				return View{}, err
+			}
+			v = taken.View
 		}
-		if v = taken.View; v.Rotation.State.Final() {
+		if v.Rotation.State.Final() {
 			return View{}, s.refuse(ctx, c, fault.New(fault.Ended, "The rotation is "+string(v.Rotation.State)+"; that is final."))
 		}
 		now := s.Now()
