@@ -4,6 +4,7 @@
 //	IDENTITY_TABLE   keys and their accounts, and the index of what is due
 //	DIRECTORY_TABLE  rotations
 //	AUDIT_TABLE      the records of what was done
+//	PEPPERS_SECRET   the keys of the digests of secrets that it delivers
 //	HOLD             true after a restore: nothing is done
 package main
 
@@ -19,6 +20,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/delivery"
 	"github.com/rekey-dev/rekey/pkg/dynamo"
 	"github.com/rekey-dev/rekey/pkg/fold"
+	"github.com/rekey-dev/rekey/pkg/mint"
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/secrets/consumer"
@@ -34,7 +36,8 @@ func newHandler(ctx context.Context, lookup boot.Lookup) (handler, error) {
 	env := boot.Read(lookup)
 	store := env.Store(fold.Name, boot.Identity, boot.Directory, boot.Audit)
 	keys := &apikey.Service{Store: store, Fold: fold.Name, Now: time.Now, Rand: rand.Reader}
-	rotations := &rotation.Service{Store: store, Keys: keys, Terms: rotation.Under(store), Now: time.Now, Rand: rand.Reader,
+	coins := &mint.Mint{Peppers: env.Peppers(), Rand: rand.Reader} // nothing that it makes is repeated
+	rotations := &rotation.Service{Store: store, Keys: keys, Mint: coins, Terms: rotation.Under(store), Now: time.Now, Rand: rand.Reader,
 		Courier: &delivery.Courier{Boxes: consumer.New(env.AWS(), msp.IDOf(store)), Abandoned: keys.Abandoned}}
 	s := &sweep.Sweeper{Store: store, Keys: keys, Rotations: rotations, Terms: rotation.Under(store), Shards: dynamo.DueShards,
 		Hold: env.Hold(), Now: time.Now, Rand: rand.Reader, Log: env.Logger()}

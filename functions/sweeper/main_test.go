@@ -12,7 +12,7 @@ import (
 func environment(hold string) boot.Lookup {
 	settings := map[string]string{"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "signing",
 		"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "REKEY_LOG_LEVEL": "error", "IDENTITY_TABLE": "Identity", "DIRECTORY_TABLE": "Directory",
-		"AUDIT_TABLE": "Audit", "HOLD": hold}
+		"AUDIT_TABLE": "Audit", "PEPPERS_SECRET": "Peppers", "HOLD": hold}
 	return func(name string) (string, bool) {
 		v, ok := settings[name]
 		return v, ok

@@ -105,6 +105,7 @@ var details = map[string]func(any) bool{
 	"overlap_ends_at":    moment,
 	"expires_at":         moment,
 	"last_used_at":       moment,
+	"rotate_at":          moment,
 	"notice":             text(duration),
 }
 

@@ -22,7 +22,7 @@ var environments = map[string][]string{
 	"HealthFunction":           {},
 	"RotationPoliciesFunction": {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "CURSOR_SECRET"},
 	"RotationsFunction":        {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "CURSOR_SECRET"},
-	"SweeperFunction":          {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "HOLD"},
+	"SweeperFunction":          {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "PEPPERS_SECRET", "HOLD"},
 	"KeysFunction":             {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "CURSOR_SECRET"},
 	"KeyStatusFunction":        {"IDENTITY_TABLE", "AUDIT_TABLE", "PEPPERS_SECRET", "HOLD"},
 	"MeFunction":               {"IDENTITY_TABLE", "DIRECTORY_TABLE"},

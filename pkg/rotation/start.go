@@ -86,6 +86,32 @@ func (s *Service) RotateOwn(ctx context.Context, c call.Call) (Shown, error) {
 	})
 }
 
+// ByCalendar rotates a key because its policy's schedule says so: an overlap whose new secret goes to where the policy delivers
+// it. It reports false, and does nothing, when the policy delivers nowhere, or the key has a rotation that is open: no secret is
+// made that nobody would receive. Atomic as Rotate is.
+func (s *Service) ByCalendar(ctx context.Context, c call.Call, k id.Key) (bool, error) {
+	return change.Retry(func() (bool, error) {
+		v, err := s.Keys.Load(ctx, k)
+		if err != nil {
+			return false, err
+		}
+		policy, err := s.Terms(ctx, v.Account)
+		if err != nil {
+			return false, err
+		}
+		to := policy.Effective.DeliverTo.Value
+		if to == nil || delivery.Type(to.Type) != delivery.SecretsManager {
+			return false, nil
+		}
+		_, err = s.start(ctx, c, v, Start{Mode: Overlap, Reason: "by the calendar", Deliver: delivery.Target{Type: delivery.Type(to.Type), SecretID: to.SecretID,
+			JSONKey: to.JSONKey, RoleARN: to.RoleARN}}, policy)
+		if fault.Is(err, fault.RotationOpen) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+}
+
 func (s *Service) start(ctx context.Context, c call.Call, v apikey.View, in Start, policy Policy) (Shown, error) {
 	if err := c.Idempotency.Check(); err != nil {
 		return Shown{}, err

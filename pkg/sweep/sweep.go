@@ -48,6 +48,8 @@ type Keys interface {
 // Rotations takes the steps of rotations.
 type Rotations interface {
 	Advance(ctx context.Context, c call.Call, r id.Rotation) (rotation.Advanced, error)
+	// ByCalendar rotates a key whose new secret its policy delivers; false when it delivers nowhere.
+	ByCalendar(ctx context.Context, c call.Call, k id.Key) (bool, error)
 }
 
 // Sweeper does what falls due. Its fields are set once.
@@ -216,8 +218,18 @@ func (s *Sweeper) key(ctx context.Context, c call.Call, k id.Key) (acted bool, e
 	case !v.State.Live():
 		return acted, s.Store.Reschedule(ctx, k, v.Key.DueAt, apikey.Timing{})
 	case !next.RotateAt.IsZero() && !next.RotateAt.After(now) && v.Key.AnnouncedAt.Before(next.RotateAt):
-		return true, s.announce(ctx, c, v, next, audit.KeyExpiring, 0, now, map[string]any{"reason": "rotation_due",
-			"rotate_at": next.RotateAt.UTC().Format(time.RFC3339)})
+		started, err := s.Rotations.ByCalendar(ctx, c, k)
+		if err != nil && fault.KindOf(err) != fault.Invalid { // a target that is refused is somebody's to mend
+			return acted, err
+		}
+		if started {
+			return true, nil
+		}
+		details := map[string]any{"reason": "rotation_due", "rotate_at": next.RotateAt.UTC().Format(time.RFC3339)}
+		if err != nil {
+			details["problem"] = err.Error()
+		}
+		return true, s.announce(ctx, c, v, next, audit.KeyExpiring, 0, now, details)
 	case notice > 0 && !forgotten(v.Key, now):
 		return true, s.announce(ctx, c, v, next, audit.KeyExpiring, 0, now, map[string]any{"notice": period.Format(notice)})
 	}

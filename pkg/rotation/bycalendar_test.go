@@ -1,0 +1,67 @@
+package rotation_test
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/policy"
+	"github.com/rekey-dev/rekey/pkg/rekeytest"
+	"github.com/rekey-dev/rekey/pkg/sweep"
+	"github.com/rekey-dev/rekey/pkg/verify"
+)
+
+// sweepDaily runs the sweeper once a day, the consumer sending whatever its secret holds, and returns how the story goes.
+func (s *consumers) sweepDaily(days int) {
+	s.t.Helper()
+	sweeper := &sweep.Sweeper{Store: s.Store, Keys: s.Keys, Rotations: s.Rotations, Terms: s.Rotations.Terms, Shards: 1, Now: s.Clock.Now, Rand: s.World.Rand,
+		Log: slog.New(slog.DiscardHandler)}
+	for range days {
+		_, err := sweeper.Sweep(s.Ctx, "run")
+		require.NoError(s.t, err)
+		require.Equal(s.t, verify.Allow, s.Request(s.reads(), rekeytest.Home).Class, "the consumer notices nothing")
+		_, err = sweeper.Sweep(s.Ctx, "run")
+		require.NoError(s.t, err)
+		s.Advance(24 * time.Hour)
+	}
+}
+
+func (s *consumers) scheduled() {
+	s.Policy(rekeytest.At(s.Company), policy.Text{Schedule: &policy.ScheduleText{Every: "P20D", Zone: "UTC"},
+		DeliverTo: &policy.Delivery{Type: policy.SecretsManager, SecretID: "acme/recorder"}})
+}
+
+func TestByCalendar_KeysRotateByThemselvesAndNobodySeesASecret_B9_B5_P3(t *testing.T) {
+	s := newConsumers(t)
+	s.scheduled()
+	first := s.secret.Labels["AWSCURRENT"]
+	s.sweepDaily(70)
+	require.NotEqual(t, first, s.secret.Labels["AWSCURRENT"])
+	started := s.Records(audit.RotationStarted)
+	require.Len(t, started, 3, "every twenty days")
+	for _, e := range started {
+		require.Equal(t, audit.System, e.Actor.Type)
+	}
+	require.Len(t, s.Records(audit.RotationDelivered), 3)
+	require.Len(t, s.Records(audit.RotationSeen), 3)
+	require.GreaterOrEqual(t, len(s.Records(audit.RotationRetired)), 2)
+	s.Refused(s.old.Secret, rekeytest.Home, verify.Unusable, verify.StatusExpired)
+	account := s.ReadAccount(s.old.View.Key.AccountID)
+	require.LessOrEqual(t, account.KeyCount, 2)
+}
+
+func TestByCalendar_ATargetThatIsRefusedIsAnnouncedAndTheOldKeyGoesOn_B5(t *testing.T) {
+	s := newConsumers(t)
+	s.scheduled()
+	s.secret.Tags["rekey:place"] = "co_00000000000000000009"
+	s.sweepDaily(40)
+	require.Empty(t, s.Records(audit.RotationStarted))
+	due := s.Records(audit.KeyExpiring)
+	require.Len(t, due, 1)
+	require.Equal(t, "rotation_due", due[0].Details["reason"])
+	require.Contains(t, due[0].Details["problem"], "deliver_to")
+	s.Allowed(s.old.Secret, rekeytest.Home)
+}
