@@ -52,7 +52,9 @@ func Decide(v View, now time.Time) Decision {
 		return Decision{Action: Deliver, Due: now.Add(deliverAgain)}
 	case r.Mode != Overlap:
 		return Decision{Step: true, State: Retired, Reason: r.Mode.atOnce()}
-	case !oldLives:
+	case (r.State == Issued || r.State == Delivered) && v.New.Key.UsedGen != 0:
+		return Decision{Step: true, State: Seen, Reason: "first request on " + v.New.Key.Prefix() + " by " + stamp(v.New.Key.LastUsedAt)}
+	case !oldLives: // after what was seen is on record, however late it is looked at
 		return Decision{Step: true, State: Retired, Reason: "the old key ended: " + v.Old.State.Ended.Reason}
 	}
 	idleSince := later(lastUse(v.Old.Key), r.CreatedAt)
@@ -60,8 +62,6 @@ func Decide(v View, now time.Time) Decision {
 	extendAt := r.OverlapEndsAt.Add(-extendBefore)
 	mayExtend := r.Terms.ExtendOnce > 0 && !r.Extended
 	switch {
-	case (r.State == Issued || r.State == Delivered) && v.New.Key.UsedGen != 0:
-		return Decision{Step: true, State: Seen, Reason: "first request on " + v.New.Key.Prefix() + " by " + stamp(v.New.Key.LastUsedAt)}
 	case mayExtend && !now.Before(extendAt) && now.Before(r.OverlapEndsAt) && now.Before(quietAt) && v.Old.Key.UsedGen == v.Old.Key.Generation:
 		return Decision{Step: true, State: r.State, Action: ExtendOld, Reason: "traffic was on " + v.Old.Key.Prefix() + " until " + stamp(v.Old.Key.LastUsedAt)}
 	case r.State == Quiet && !idleSince.Before(r.since(Quiet)):

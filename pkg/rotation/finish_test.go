@@ -45,6 +45,18 @@ func TestComplete_PutsOnRecordWhatHappenedBefore_B3(t *testing.T) {
 	require.Equal(t, "system", v.Rotation.Steps[1].By)
 }
 
+func TestAdvance_ThatComesLateStillProvesThatTheNewKeyWasSeen_B3(t *testing.T) {
+	w := rekeytest.New(t)
+	_, out := overlap(t, w)
+	w.Allowed(out.Secret, rekeytest.Home)
+	w.Clock.Set(out.View.Rotation.OverlapEndsAt.Add(time.Hour))
+	a, err := w.Rotations.Advance(w.Ctx, rotation.System("run"), out.View.Rotation.ID)
+	require.NoError(t, err)
+	require.Equal(t, 2, a.Steps)
+	require.Equal(t, rotation.Seen, a.View.Rotation.Steps[1].State)
+	require.Equal(t, rotation.Retired, a.View.Rotation.State)
+}
+
 func TestCancel_GivesTheOldKeyItsFormerEndBack_D6(t *testing.T) {
 	w := rekeytest.New(t)
 	a := w.Account("Recorder", w.Company)
