@@ -38,16 +38,15 @@ func ParseICS(r io.Reader, zone string) ([]Event, error) {
 }
 
 type icsParser struct {
-	zones  *zones
-	zone   string
-	local  *time.Location
-	stack  []string // the open components
-	done   bool
-	begun  int // line of the open event
-	props  map[string][]contentLine
-	read   []icsEvent
-	byUID  map[string]int // of events that replace no occurrence
-	values int
+	zones *zones
+	zone  string
+	local *time.Location
+	stack []string // the open components
+	done  bool
+	begun int // line of the open event
+	props map[string][]contentLine
+	read  []icsEvent
+	byUID map[string]int // of events that replace no occurrence
 }
 
 type icsEvent struct {
