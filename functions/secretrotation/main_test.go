@@ -65,11 +65,13 @@ func TestNewHandler_RotatesTheSamplesSecret_B5(t *testing.T) {
 	defer api.Close()
 	events := samples(t)
 	service := secretstest.New(t)
+	server := httptest.NewServer(service)
+	defer server.Close()
 	secret := service.Add(events[0].SecretId, fmt.Sprintf(`{"api_url":"%s/v1","key_id":"key_%s","secret":"%s"}`, api.URL, oldKey, mint(oldKey)), nil)
 	secret.Rotating = true
 	secret.Versions[events[0].ClientRequestToken], secret.Labels["AWSPENDING"] = nil, events[0].ClientRequestToken
 
-	h, err := newHandler(t.Context(), environment(service.URL))
+	h, err := newHandler(t.Context(), environment(server.URL))
 	require.NoError(t, err)
 	for _, e := range events {
 		require.NoError(t, h(t.Context(), e))

@@ -56,13 +56,33 @@ type Service struct {
 	t  testing.TB
 }
 
-// New starts a server without secrets.
+// New makes a service without secrets. Its client calls it in the caller's own goroutine, so that nothing of a call goes on
+// when it has ended, also when its answer was lost.
 func New(t testing.TB) *Service {
-	s := &Service{Secrets: map[string]*Secret{}, t: t}
-	server := httptest.NewServer(s)
-	t.Cleanup(server.Close)
-	s.URL, s.Client = server.URL, server.Client()
+	s := &Service{URL: "http://secretsmanager.invalid", Secrets: map[string]*Secret{}, t: t}
+	s.Client = &http.Client{Transport: direct{s}}
 	return s
+}
+
+// direct hands requests to a handler; one that aborts is a connection that ends without an answer.
+type direct struct{ handler http.Handler }
+
+func (d direct) RoundTrip(r *http.Request) (resp *http.Response, err error) {
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	answer := httptest.NewRecorder()
+	defer func() {
+		switch aborted := recover(); aborted {
+		case nil:
+		case http.ErrAbortHandler:
+			resp, err = nil, io.ErrUnexpectedEOF
+		default:
+			panic(aborted)
+		}
+	}()
+	d.handler.ServeHTTP(answer, r)
+	return answer.Result(), nil
 }
 
 // Add makes a secret with one current version named "first"; text "" is a secret without a value.
