@@ -4,17 +4,21 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/rekey-dev/rekey/pkg/dynamo"
 	"github.com/rekey-dev/rekey/pkg/fault"
+	"github.com/rekey-dev/rekey/pkg/usage"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
@@ -198,4 +202,68 @@ func TestSnapshot_WithoutAStoreIsUnavailable(t *testing.T) {
 	_, err := dynamo.NewVerifier(newClient("http://192.0.2.1", c), dynamo.Tables{Identity: "I"}).Snapshot(t.Context(), "", verify.Names{Principal: "sa_1"})
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
 	require.Equal(t, 4, c.calls, "once directly, three times by the SDK")
+}
+
+func TestTally_TheShortWaySendsOnceAndAsksTheSDKOnlyWhereNothingHappened_B4(t *testing.T) {
+	t.Parallel()
+	w := deploy(t).tenant(t)
+	endpoint := *w.client.Options().BaseEndpoint
+	hour := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	damaged := func() (*http.Response, error) {
+		r, err := answered(200, `{}`)()
+		r.Header.Set("X-Amz-Crc32", "1")
+		return r, err
+	}
+	// Each first answer is forged: the store has not seen that request.
+	for i, c := range []struct {
+		name     string
+		answer   func() (*http.Response, error)
+		agent    string
+		requests int
+		fails    bool
+		rows     int
+	}{
+		{"taken", answered(200, `{}`), "a", 1, false, 0},
+		{"damaged", damaged, "a", 1, true, 0},
+		{"no connection", func() (*http.Response, error) { return nil, errors.New("connection reset") }, "a", 1, true, 0},
+		{"down", answered(500, `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}`), "a", 1, true, 0},
+		{"throttled", answered(400, `{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException"}`), "a", 2, false, 1},
+		{"its condition failed", answered(400, `{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}`), "a", 2, true, 0},
+		{"by the SDK, for a text that would be escaped", answered(400, `{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException"}`),
+			`"a"`, 2, false, 1},
+	} {
+		r := usage.Row{Key: w.key.ID, Hour: hour, Source: fmt.Sprintf("198.51.100.%d", i), UserAgent: c.agent, API: "api", Method: "GET",
+			Route: "/r", Verdict: usage.Accepted, Count: 3, FirstAt: hour, LastAt: hour.Add(time.Minute)}
+		f := &first{answer: c.answer}
+		err := dynamo.NewVerifier(newClient(endpoint, f), w.tables).Tally(t.Context(), r)
+		require.Equal(t, c.fails, err != nil, "%s: %v", c.name, err)
+		require.Len(t, f.requests, c.requests, c.name)
+		sdk := strings.HasPrefix(f.requests[0].Header.Get("User-Agent"), "aws-sdk-go")
+		require.Equal(t, c.agent != "a", sdk, c.name)
+		rows, _, err := w.Usage(t.Context(), w.key.ID, hour, hour.Add(time.Hour), "", 100)
+		require.NoError(t, err)
+		rows = slices.DeleteFunc(rows, func(got usage.Row) bool { return got.Source != r.Source })
+		require.Len(t, rows, c.rows, c.name)
+		if c.rows > 0 {
+			require.Equal(t, r, rows[0], c.name)
+		}
+	}
+}
+
+// Both ways write the same row, whichever writes first.
+func TestTally_IsTheSameBothWays_B4(t *testing.T) {
+	t.Parallel()
+	w := deploy(t).tenant(t)
+	hour := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	sum := int64(0)
+	for i, agent := range []string{"curl/8.9", `curl "8.9"`, "curl/8.9", `curl "8.9"`} {
+		r := usage.Row{Key: w.key.ID, Hour: hour, Source: "198.51.100.7", UserAgent: agent, API: "api", Method: "GET", Route: "/r",
+			Verdict: usage.Accepted, Count: int64(i + 1), FirstAt: hour, LastAt: hour.Add(time.Duration(i) * time.Minute)}
+		require.NoError(t, w.Tally(t.Context(), r))
+		sum += r.Count
+		rows, _, err := w.Usage(t.Context(), w.key.ID, hour, hour.Add(time.Hour), "", 100)
+		require.NoError(t, err)
+		r.Count = sum
+		require.Equal(t, []usage.Row{r}, rows)
+	}
 }

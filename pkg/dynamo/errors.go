@@ -79,7 +79,7 @@ func effectOf(err error) effect {
 	switch {
 	case errors.As(err, &send), errors.As(err, &broken), errors.As(err, &network),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, io.ErrUnexpectedEOF),
-		errors.Is(err, io.EOF), errors.Is(err, errUnprocessed):
+		errors.Is(err, io.EOF), errors.Is(err, errUnprocessed), errors.Is(err, errUnfinished):
 		return possible
 	}
 	return refused

@@ -20,6 +20,7 @@ import (
 // A lost answer is not sent again: it could count a request twice.
 func (v *Verifier) Tally(ctx context.Context, r usage.Row) (err error) {
 	defer wrap(&err, "Verifier.Tally(%s)", r.Key)
+	ctx = context.WithValue(ctx, flatWriteKey{}, true)
 	var e expression
 	e.require(e.missing(attrLastAt) + " OR " + e.compare(attrLastAt, "<=", timeValue(r.LastAt)))
 	e.set(attrType, stringValue(typeUsage))
