@@ -71,7 +71,9 @@ func (w *watch) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput
 
 func (w *watch) Query(ctx context.Context, in *dynamodb.QueryInput, o ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
 	if in.IndexName != nil {
+		w.mu.Lock()
 		w.tables[*in.TableName+" "+*in.IndexName] = "Due"
+		w.mu.Unlock()
 		w.note(*in.TableName+" "+*in.IndexName, "Query")
 		return w.API.Query(ctx, in, o...)
 	}
