@@ -88,6 +88,8 @@ test-store: $(VENV)/installed dynoxide
 	@if [ -x $(DYNOXIDE) ]; then with='$(WITH_DYNOXIDE)'; \
 	  else with='$(STACK) --folder $(LOCAL)/test emulator --'; fi; \
 	  set -x; $$with go test -count=1 ./pkg/dynamo/...
+	@if [ -x $(DYNOXIDE) ]; then set -ex; for group in units allocations; do \
+	  $(WITH_DYNOXIDE) go run ./infra/bench -only $$group; done; fi
 
 test-e2e: $(VENV)/installed
 	$(STACK) --folder $(LOCAL)/test with -- go test -count=1 ./infra/e2e/...

@@ -92,10 +92,12 @@ func main() {
 // run prints each group's figures as soon as they are there, and returns how many lines are not ok.
 func run(ctx context.Context, only string, s settings) (bad int) {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	measured := false
 	for _, g := range groups {
 		if !strings.Contains(g.name, only) {
 			continue
 		}
+		measured = true
 		start := time.Now()
 		figures, err := g.figures(ctx, s)
 		if err != nil {
@@ -112,6 +114,10 @@ func run(ctx context.Context, only string, s settings) (bad int) {
 			fmt.Fprintf(table, "%s\t%s\t%s\t%s\tgo run ./infra/bench -only %s\n", f.What, f.Bound, f.Measured, verdict, g.name)
 		}
 		table.Flush()
+	}
+	if !measured {
+		fmt.Fprintf(os.Stderr, "NOT MEASURED: no group's name contains %q\n", only)
+		bad++
 	}
 	return bad
 }
