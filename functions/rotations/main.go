@@ -12,6 +12,7 @@ import (
 	"context"
 	"crypto/rand"
 	"time"
+	_ "time/tzdata" // Lambda's runtime has no zones of its own
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/boot"

@@ -113,8 +113,8 @@ type Patch struct {
 	Source
 }
 
-// Patch changes a calendar. Atomic: the calendar, the rows that list it, and the audit record. What was moved by it is not moved
-// back: the calendar counts when a rotation falls due.
+// Patch changes a calendar. Atomic: the calendar, the rows that list it, and the audit record. What it held up is looked at again
+// within a day: the calendar counts when a rotation begins.
 func (s *Service) Patch(ctx context.Context, c call.Call, calendar id.Calendar, in Patch) (Calendar, error) {
 	return change.Retry(func() (Calendar, error) {
 		old, err := s.begin(ctx, c, calendar, audit.CalendarUpdated)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/delivery"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/listing"
@@ -40,10 +41,7 @@ func encodeDelivery(d rotation.Delivery) string {
 		return ""
 	}
 	out := delivered{Type: string(d.Target.Type), Secret: d.Target.SecretID, JSONKey: d.Target.JSONKey, Role: d.Target.RoleARN, Version: d.Version,
-		From: d.From, Problem: d.Problem}
-	if !d.DoneAt.IsZero() {
-		out.DoneAt = d.DoneAt.UnixMilli()
-	}
+		From: d.From, Problem: d.Problem, DoneAt: millis(d.DoneAt)}
 	text, err := json.Marshal(out)
 	if err != nil {
 		panic(err) // strings and a number
@@ -59,12 +57,67 @@ func decodeDelivery(text string) (rotation.Delivery, error) {
 	if err := json.Unmarshal([]byte(text), &in); err != nil {
 		return rotation.Delivery{}, fmt.Errorf("the delivery of a rotation: %w", err)
 	}
-	out := rotation.Delivery{Target: delivery.Target{Type: delivery.Type(in.Type), SecretID: in.Secret, JSONKey: in.JSONKey, RoleARN: in.Role},
-		Version: in.Version, From: in.From, Problem: in.Problem}
-	if in.DoneAt != 0 {
-		out.DoneAt = time.UnixMilli(in.DoneAt).UTC()
+	return rotation.Delivery{Target: delivery.Target{Type: delivery.Type(in.Type), SecretID: in.Secret, JSONKey: in.JSONKey, RoleARN: in.Role},
+		Version: in.Version, From: in.From, Problem: in.Problem, DoneAt: moment(in.DoneAt)}, nil
+}
+
+// planned is a rotation.Planned as it is stored, as JSON.
+type planned struct {
+	Due    int64   `json:"d,omitempty"`
+	Blocks []block `json:"b,omitempty"`
+}
+
+type block struct {
+	From     int64  `json:"f"`
+	To       int64  `json:"t,omitempty"`
+	Calendar string `json:"c"`
+	Summary  string `json:"s"`
+}
+
+// encodePlanned is "" for a rotation that no schedule and no calendar had to do with.
+func encodePlanned(p rotation.Planned) string {
+	if p.Due.IsZero() && len(p.Blocks) == 0 {
+		return ""
+	}
+	out := planned{Due: millis(p.Due)}
+	for _, b := range p.Blocks {
+		out.Blocks = append(out.Blocks, block{From: millis(b.From), To: millis(b.To), Calendar: string(b.Calendar), Summary: b.Summary})
+	}
+	text, err := json.Marshal(out)
+	if err != nil {
+		panic(err) // strings and numbers
+	}
+	return string(text)
+}
+
+func decodePlanned(text string) (out rotation.Planned, err error) {
+	if text == "" {
+		return out, nil
+	}
+	var in planned
+	if err := json.Unmarshal([]byte(text), &in); err != nil {
+		return out, fmt.Errorf("the plan of a rotation: %w", err)
+	}
+	out.Due = moment(in.Due)
+	for _, b := range in.Blocks {
+		out.Blocks = append(out.Blocks, calendar.Block{From: moment(b.From), To: moment(b.To), Calendar: id.Calendar(b.Calendar), Summary: b.Summary})
 	}
 	return out, nil
+}
+
+// millis is a time in milliseconds; 0 for the zero time.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func moment(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
 }
 
 func encodeRotation(r rotation.Rotation) item {
@@ -90,6 +143,7 @@ func encodeRotation(r rotation.Rotation) item {
 	it.bool(attrExtended, r.Extended)
 	it.string(attrSteps, encodeSteps(r.Steps))
 	it.string(attrDelivery, encodeDelivery(r.Delivery))
+	it.string(attrPlanned, encodePlanned(r.Planned))
 	it.time(attrCreatedAt, r.CreatedAt)
 	it.time(attrUpdatedAt, r.UpdatedAt)
 	it.int(attrVersion, r.Version)
@@ -110,6 +164,9 @@ func decodeRotation(it item) (rotation.Rotation, error) {
 	steps, err := decodeSteps(r.string(attrSteps))
 	if err == nil {
 		out.Delivery, err = decodeDelivery(r.string(attrDelivery))
+	}
+	if err == nil {
+		out.Planned, err = decodePlanned(r.string(attrPlanned))
 	}
 	if r.err != nil {
 		err = r.err

@@ -240,6 +240,7 @@ const (
 	attrExtended      = "extended"
 	attrSteps         = "steps"    // a JSON array
 	attrDelivery      = "delivery" // a JSON object
+	attrPlanned       = "planned"  // a JSON object
 )
 
 // Attributes that requests change and administrators do not: no administrative update sets them.

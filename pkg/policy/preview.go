@@ -8,7 +8,6 @@ import (
 	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
-	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 )
 
@@ -50,7 +49,7 @@ func (s *Service) Preview(ctx context.Context, c call.Call, p id.Policy, w Windo
 	if err != nil || e.Schedule.Value == nil {
 		return nil, err
 	}
-	calendars, err := s.calendars(ctx, e.Calendars.Value, found.Place)
+	calendars, err := Calendars(ctx, s.Store.Calendar, e.Calendars.Value, found.Place)
 	if err != nil {
 		return nil, err
 	}
@@ -63,20 +62,4 @@ func (s *Service) at(ctx context.Context, p Policy) (Effective, error) {
 		return Resolve(ctx, s.Store, serviceaccount.Account{ID: id.ServiceAccount(p.AttachedTo.ID), Place: p.Place})
 	}
 	return ResolveAt(ctx, s.Store, p.Place)
-}
-
-// calendars reads those calendars that are there and whose place covers the policy's, with their events.
-func (s *Service) calendars(ctx context.Context, ids []id.Calendar, at place.Place) ([]calendar.Calendar, error) {
-	var out []calendar.Calendar
-	for _, one := range ids {
-		found, err := s.Store.Calendar(ctx, one)
-		switch {
-		case fault.Is(err, fault.NotFound):
-		case err != nil:
-			return nil, err
-		case found.Place.Covers(at):
-			out = append(out, found)
-		}
-	}
-	return out, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/rekeytest"
 	"github.com/rekey-dev/rekey/pkg/sweep"
@@ -59,9 +60,19 @@ func TestByCalendar_ATargetThatIsRefusedIsAnnouncedAndTheOldKeyGoesOn_B5(t *test
 	s.secret.Tags["rekey:place"] = "co_00000000000000000009"
 	s.sweepDaily(40)
 	require.Empty(t, s.Records(audit.RotationStarted))
-	due := s.Records(audit.KeyExpiring)
-	require.Len(t, due, 1)
-	require.Equal(t, "rotation_due", due[0].Details["reason"])
-	require.Contains(t, due[0].Details["problem"], "deliver_to")
+	told := s.Records(audit.KeyExpiring)
+	require.Len(t, told, 2)
+	require.Equal(t, "rotation_due", told[0].Details["reason"])
+	require.Equal(t, "rotation_overdue", told[1].Details["reason"])
+	require.Equal(t, "The secret is not tagged rekey:place = "+s.Company.ID()+". Tag it; the delivery goes on then.", told[1].Details["problem"])
 	s.Allowed(s.old.Secret, rekeytest.Home)
+
+	s.secret.Tags["rekey:place"] = s.Company.ID()
+	s.sweepDaily(1)
+	started := s.Record(audit.RotationStarted)
+	require.Equal(t, audit.System, started.Actor.Type)
+	v, err := s.Rotations.Get(s.Ctx, s.As(s.Owner), id.Rotation(started.Target.ID))
+	require.NoError(t, err)
+	require.Equal(t, told[0].Details["due_at"], v.Rotation.Planned.Due.Format(time.RFC3339))
+	require.False(t, v.Rotation.Planned.InSpite())
 }

@@ -101,6 +101,7 @@ type Rotation struct {
 	Extended         bool
 	Steps            []Step
 	Delivery         Delivery // of the new secret; the zero Delivery when it was shown
+	Planned          Planned
 
 	CreatedAt time.Time
 	UpdatedAt time.Time

@@ -8,6 +8,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/authz"
+	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/id"
@@ -29,6 +30,8 @@ type Store interface {
 	Rotations(ctx context.Context, q Query) (Page, error)
 	Account(ctx context.Context, a id.ServiceAccount) (serviceaccount.Account, error)
 	usage.Store
+	// Calendar reads a calendar with its events.
+	Calendar(ctx context.Context, c id.Calendar) (calendar.Calendar, error)
 	// AuditEvents answers with records of a place, newest first; a page may be short, or empty, although there is a next one.
 	AuditEvents(ctx context.Context, q audit.Query) (audit.Page, error)
 	Deny(ctx context.Context, event audit.Event) error

@@ -28,6 +28,7 @@ type Start struct {
 	Force     bool          // although a rotation of the key is open: that one ends first
 	// Deliver is where the new secret goes instead of being shown; the zero Target for nowhere.
 	Deliver delivery.Target
+	planned *Planned // of a rotation by the calendar
 }
 
 // Shown is a rotation together with the new secret, which is shown once.
@@ -86,29 +87,37 @@ func (s *Service) RotateOwn(ctx context.Context, c call.Call) (Shown, error) {
 	})
 }
 
+// Outcome is what came of a rotation by the calendar.
+type Outcome string
+
+const (
+	Begun    Outcome = "begun"
+	NoTarget Outcome = "no_target" // the policy delivers nowhere: no secret is made that nobody would receive
+	Open     Outcome = "open"      // another rotation of the key is open
+)
+
 // ByCalendar rotates a key because its policy's schedule says so: an overlap whose new secret goes to where the policy delivers
-// it. It reports false, and does nothing, when the policy delivers nowhere, or the key has a rotation that is open: no secret is
-// made that nobody would receive. Atomic as Rotate is.
-func (s *Service) ByCalendar(ctx context.Context, c call.Call, k id.Key) (bool, error) {
-	return change.Retry(func() (bool, error) {
+// it. Atomic as Rotate is.
+func (s *Service) ByCalendar(ctx context.Context, c call.Call, k id.Key, p Planned) (Outcome, error) {
+	return change.Retry(func() (Outcome, error) {
 		v, err := s.Keys.Load(ctx, k)
 		if err != nil {
-			return false, err
+			return "", err
 		}
 		policy, err := s.Terms(ctx, v.Account)
 		if err != nil {
-			return false, err
+			return "", err
 		}
 		to := policy.Effective.DeliverTo.Value
 		if to == nil || delivery.Type(to.Type) != delivery.SecretsManager {
-			return false, nil
+			return NoTarget, nil
 		}
-		_, err = s.start(ctx, c, v, Start{Mode: Overlap, Reason: "by the calendar", Deliver: delivery.Target{Type: delivery.Type(to.Type), SecretID: to.SecretID,
+		_, err = s.start(ctx, c, v, Start{Mode: Overlap, Reason: "by the calendar", planned: &p, Deliver: delivery.Target{Type: delivery.Type(to.Type), SecretID: to.SecretID,
 			JSONKey: to.JSONKey, RoleARN: to.RoleARN}}, policy)
 		if fault.Is(err, fault.RotationOpen) {
-			return false, nil
+			return Open, nil
 		}
-		return err == nil, err
+		return Begun, err
 	})
 }
 
@@ -195,6 +204,9 @@ func (s *Service) begin(ctx context.Context, c call.Call, v apikey.View, in Star
 	r := Rotation{ID: id.New[id.Rotation](s.Rand), Mode: in.Mode, OldKey: old.ID, NewKey: next.ID, AccountID: old.AccountID, Place: old.Place,
 		Terms: policy.Terms, StartedBy: by, StartedByName: byName, Reason: in.Reason, Suspected: in.Suspected,
 		FormerExpiresAt: old.ExpiresAt, FormerNoticeFrom: old.NoticeFrom, CreatedAt: now, Version: 1}
+	if r.Planned, err = s.planned(ctx, old, in, policy, now); err != nil {
+		return Shown{}, err
+	}
 	if in.Deliver.Type != "" {
 		r.Delivery = Delivery{Target: in.Deliver, Version: delivery.VersionID(r.ID, next.Generation)}
 		return s.beginDelivering(ctx, c, r, next, op, func(m mint.Coin, r Rotation) (Shown, error) {

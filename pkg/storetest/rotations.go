@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/delivery"
 	"github.com/rekey-dev/rekey/pkg/id"
@@ -20,6 +21,8 @@ func (w *world) newRotation(a serviceaccount.Account, at time.Time) rotation.Rot
 		Steps: []rotation.Step{{State: rotation.Issued, At: at, By: "emp_00000000000000000001", Evidence: "because"}},
 		Delivery: rotation.Delivery{Target: delivery.Target{Type: delivery.SecretsManager, SecretID: "acme/recorder", JSONKey: "key",
 			RoleARN: "arn:aws:iam::111122223333:role/rekey"}, Version: "11111111-2222-8333-8444-555555555555", From: "first"},
+		Planned: rotation.Planned{Due: at.Add(-time.Minute), Blocks: []calendar.Block{{From: at.Add(-time.Hour), To: at, Calendar: newID[id.Calendar](), Summary: "year end"},
+			{From: at, Calendar: newID[id.Calendar](), Summary: "for ever"}}},
 		CreatedAt: at, UpdatedAt: at, Version: 1, EventSeq: 1}
 }
 

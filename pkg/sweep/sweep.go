@@ -48,8 +48,8 @@ type Keys interface {
 // Rotations takes the steps of rotations.
 type Rotations interface {
 	Advance(ctx context.Context, c call.Call, r id.Rotation) (rotation.Advanced, error)
-	// ByCalendar rotates a key whose new secret its policy delivers; false when it delivers nowhere.
-	ByCalendar(ctx context.Context, c call.Call, k id.Key) (bool, error)
+	// ByCalendar rotates a key whose new secret its policy delivers.
+	ByCalendar(ctx context.Context, c call.Call, k id.Key, p rotation.Planned) (rotation.Outcome, error)
 }
 
 // Sweeper does what falls due. Its fields are set once.
@@ -202,36 +202,31 @@ func (s *Sweeper) key(ctx context.Context, c call.Call, k id.Key) (acted bool, e
 			return acted, err
 		}
 	}
-	now := s.Now()
-	next := v.Key
-	next.DueAt = rotation.Due(v.Key, rotationDue, policy.Notices, now)
-	if next.RotateAt, err = s.rotateAt(ctx, v, policy); err != nil {
+	t, err := s.turn(ctx, v, policy)
+	if err != nil {
 		return acted, err
 	}
-	if next.RotateAt.After(now) && (next.DueAt.IsZero() || next.RotateAt.Before(next.DueAt)) {
-		next.DueAt = next.RotateAt
-	}
-	switch notice := passed(v.Key, policy.Notices, now); {
+	now := s.Now()
+	next := v.Key
+	next.RotateAt = t.at
+	next.DueAt = earlier(rotation.Due(v.Key, rotationDue, policy.Notices, now), t.look(policy.Notices, now))
+	switch {
 	case v.State.Status == apikey.Expired && !v.Key.DueAt.IsZero():
 		next.DueAt = time.Time{}
 		return true, s.announce(ctx, c, v, next, audit.KeyExpired, -1, now, nil)
 	case !v.State.Live():
 		return acted, s.Store.Reschedule(ctx, k, v.Key.DueAt, apikey.Timing{})
-	case !next.RotateAt.IsZero() && !next.RotateAt.After(now) && v.Key.AnnouncedAt.Before(next.RotateAt):
-		started, err := s.Rotations.ByCalendar(ctx, c, k)
-		if err != nil && fault.KindOf(err) != fault.Invalid { // a target that is refused is somebody's to mend
-			return acted, err
+	}
+	if !t.at.IsZero() && !t.at.After(now) {
+		if told, err := s.takeTurn(ctx, c, v, &next, t, policy, now); told || err != nil {
+			return acted || told, err
 		}
-		if started {
-			return true, nil
-		}
-		details := map[string]any{"reason": "rotation_due", "rotate_at": next.RotateAt.UTC().Format(time.RFC3339)}
-		if err != nil {
-			details["problem"] = err.Error()
-		}
+	}
+	if details, ok := t.beforeTurn(v.Key, policy.Notices, now); ok {
 		return true, s.announce(ctx, c, v, next, audit.KeyExpiring, 0, now, details)
-	case notice > 0 && !forgotten(v.Key, now):
-		return true, s.announce(ctx, c, v, next, audit.KeyExpiring, 0, now, map[string]any{"notice": period.Format(notice)})
+	}
+	if n := passed(v.Key, policy.Notices, now); n > 0 && !forgotten(v.Key, now) {
+		return true, s.announce(ctx, c, v, next, audit.KeyExpiring, 0, now, map[string]any{"notice": period.Format(n)})
 	}
 	if next.DueAt.Equal(v.Key.DueAt) && next.RotateAt.Equal(v.Key.RotateAt) {
 		return acted, nil // a step moved it

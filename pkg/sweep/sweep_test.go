@@ -14,7 +14,6 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/audit"
-	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/memstore"
 	"github.com/rekey-dev/rekey/pkg/policy"
@@ -322,47 +321,6 @@ func TestSweep_ThreeAtOnceActOnEachOnce_P3(t *testing.T) {
 	for k, n := range seen {
 		require.Equal(t, 1, n, k)
 	}
-}
-
-func TestSweep_AKeyIsDueForRotationByItsPolicysScheduleOutsideFreezes_B9(t *testing.T) {
-	w := rekeytest.New(t)
-	a := w.Account("Recorder", w.Company)
-	before := w.Issue(a.ID, "issued before the policy")
-	events := []calendar.Event{{UID: "1", Summary: "year end", Start: w.Now().Add(25 * day), End: w.Now().Add(40 * day)}}
-	freeze, err := w.Calendars.Create(w.Ctx, w.As(w.Owner), calendar.New{Name: "Year end", Kind: calendar.Freeze, Zone: "UTC", Node: w.Root.Node(),
-		Source: calendar.Source{Events: &events}})
-	require.NoError(t, err)
-	w.Policy(rekeytest.At(w.Company), policy.Text{Schedule: &policy.ScheduleText{Every: "P30D", Zone: "UTC"}, Calendars: &[]string{string(freeze.ID)}})
-	s := sweeper(w)
-	s.Terms = w.Rotations.Terms
-	sweepOnce := func() {
-		t.Helper()
-		r, err := s.Sweep(w.Ctx, "run")
-		require.NoError(t, err)
-		require.Zero(t, r.Failed)
-	}
-	sweepOnce()
-	after := w.Issue(a.ID, "issued under the policy")
-	sweepOnce()
-	for _, k := range []apikey.Shown{before, after} {
-		require.Equal(t, events[0].End, w.Key(k.View.Key.ID).RotateAt, "moved behind the freeze")
-	}
-	w.Clock.Set(events[0].End.Add(-time.Second))
-	sweepOnce()
-	require.Empty(t, w.Records(audit.KeyExpiring))
-	w.Advance(time.Second)
-	for range 3 {
-		sweepOnce()
-		w.Advance(time.Minute)
-	}
-	due := w.Records(audit.KeyExpiring)
-	require.Len(t, due, 2, "once each")
-	require.Equal(t, "rotation_due", due[0].Details["reason"])
-	out, err := w.Rotations.Rotate(w.Ctx, w.As(w.Owner), before.View.Key.ID, rotation.Start{Mode: rotation.Immediate})
-	require.NoError(t, err)
-	w.Note(out.Secret)
-	sweepOnce()
-	require.Equal(t, 30*day, w.Key(before.View.Key.ID).RotateAt.Sub(w.Now()).Round(day), "counted from the new secret's birth")
 }
 
 func TestSweep_AShorterLifeBindsKeysThatWereIssuedBefore_P3(t *testing.T) {

@@ -15,7 +15,6 @@ import (
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/policy"
-	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 )
 
@@ -141,44 +140,6 @@ func (s *Sweeper) inLine(ctx context.Context, c call.Call, k id.Key, p id.Policy
 		serviceaccount.Update{Old: v.Account, KeysChanged: true}}})
 }
 
-// rotateAt is when a key is to be rotated by the schedule that holds for it, moved to where its calendars allow it; zero for
-// never. The old key of a rotation is not rotated again.
-func (s *Sweeper) rotateAt(ctx context.Context, v apikey.View, terms rotation.Policy) (time.Time, error) {
-	schedule := terms.Effective.Schedule.Value
-	if schedule == nil || !v.State.Live() || v.Key.SupersededBy != "" {
-		return time.Time{}, nil
-	}
-	since := v.Key.SecretSince()
-	due, ok := schedule.Next(since, since)
-	if !ok {
-		return time.Time{}, nil
-	}
-	if now := s.Now(); now.After(due) { // late: from now on, unless that was announced already
-		if was := v.Key.RotateAt; !was.Before(due) && !v.Key.AnnouncedAt.Before(was) {
-			return was, nil
-		}
-		due = now
-	}
-	var calendars []calendar.Calendar
-	for _, c := range terms.Effective.Calendars.Value {
-		found, err := s.shelf.get(ctx, c)
-		if err != nil {
-			return time.Time{}, err
-		}
-		if found != nil && found.Place.Covers(v.Key.Place) {
-			calendars = append(calendars, *found)
-		}
-	}
-	if len(calendars) == 0 {
-		return due, nil
-	}
-	at, _, ok := calendar.Allowed(calendars, due)
-	if !ok {
-		return due, nil // a freeze without an end: the rotation is due all the same, and is announced as that
-	}
-	return at, nil
-}
-
 // shelf keeps the calendars that a run has read: one can be large, and many keys have the same.
 type shelf struct {
 	read func(ctx context.Context, c id.Calendar) (calendar.Calendar, error)
@@ -187,21 +148,22 @@ type shelf struct {
 	found map[id.Calendar]*calendar.Calendar
 }
 
-// get returns a calendar; nil when it is not there.
-func (s *shelf) get(ctx context.Context, c id.Calendar) (*calendar.Calendar, error) {
+// get returns a calendar, or the same fault as before.
+func (s *shelf) get(ctx context.Context, c id.Calendar) (calendar.Calendar, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if found, ok := s.found[c]; ok {
-		return found, nil
+		if found == nil {
+			return calendar.Calendar{}, fault.Missing("calendar")
+		}
+		return *found, nil
 	}
 	read, err := s.read(ctx, c)
 	switch {
 	case fault.Is(err, fault.NotFound):
 		s.found[c] = nil
-	case err != nil:
-		return nil, err
-	default:
+	case err == nil:
 		s.found[c] = &read
 	}
-	return s.found[c], nil
+	return read, err
 }

@@ -27,6 +27,9 @@ type Rotation struct {
 	SuspectedSince   *string                      `json:"suspected_since" format:"date-time"`
 	OverlapEndsAt    *string                      `json:"overlap_ends_at" format:"date-time" doc:"When the old key stops; null without an overlap"`
 	Extended         bool                         `json:"extended"`
+	DueAt            *string                      `json:"due_at" format:"date-time" doc:"When the policy's schedule wanted it; null when somebody asked for it"`
+	HeldUpBy         []Block                      `json:"held_up_by" nullable:"false" doc:"What of the calendars held it up, at most the last 5; of an exception, in spite of what it was begun"`
+	Exception        bool                         `json:"exception" doc:"Somebody began it at a time at which the calendars allow none"`
 	Steps            []Step                       `json:"steps" nullable:"false" doc:"In the order in which they happened"`
 	StillOnOld       []Source                     `json:"still_on_old" nullable:"false" doc:"Who used the old key after the new one was issued, last used first, at most 20: while an overlap is open, with GET /rotations/{id} alone. Who used it earlier in the same hour too may show up to an hour late"`
 	Summary          string                       `json:"summary" doc:"Where it stands, in words"`
@@ -42,6 +45,14 @@ type Step struct {
 	At       string `json:"at" format:"date-time"`
 	By       string `json:"by" doc:"ID of the actor, or system"`
 	Evidence string `json:"evidence"`
+}
+
+// Block is a time in which a calendar allows no rotation.
+type Block struct {
+	CalendarID string  `json:"calendar_id"`
+	Summary    string  `json:"summary"`
+	From       string  `json:"from" format:"date-time"`
+	To         *string `json:"to" format:"date-time" doc:"null: it never ends"`
 }
 
 // Source is who used the old key.
@@ -88,8 +99,12 @@ func Of(v rotation.View, now time.Time) Rotation {
 		ServiceAccountID: string(r.AccountID), NodeID: string(r.Place.Node()), CompanyID: httpapi.Text(r.Place.Company), PolicyID: httpapi.Text(r.Terms.Policy),
 		StartedBy: r.StartedBy, StartedByName: r.StartedByName, Reason: r.Reason, SuspectedSince: httpapi.Time(r.Suspected),
 		OverlapEndsAt: httpapi.Time(r.OverlapEndsAt), Extended: r.Extended, Steps: []Step{}, StillOnOld: []Source{}, Summary: summary(v, now),
+		DueAt: httpapi.Time(r.Planned.Due), HeldUpBy: []Block{}, Exception: r.Planned.InSpite(),
 		Delivery: deliveryOf(r.Delivery),
 		Next:     []string{}, CreatedAt: httpapi.TimeText(r.CreatedAt), UpdatedAt: httpapi.TimeText(r.UpdatedAt)}
+	for _, b := range r.Planned.Blocks {
+		out.HeldUpBy = append(out.HeldUpBy, Block{CalendarID: string(b.Calendar), Summary: b.Summary, From: httpapi.TimeText(b.From), To: httpapi.Time(b.To)})
+	}
 	for _, s := range r.Steps {
 		out.Steps = append(out.Steps, Step{State: string(s.State), At: httpapi.TimeText(s.At), By: s.By, Evidence: s.Evidence})
 	}

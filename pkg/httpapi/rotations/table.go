@@ -17,7 +17,7 @@ var stepStates = []rotation.State{rotation.Issued, rotation.Delivered, rotation.
 func tableOf(p page, now time.Time) *httpapi.Table {
 	t := &httpapi.Table{File: "rotations.csv", Next: p.next, Columns: []string{"rotation_id", "created_at", "service_account_id", "node_id",
 		"company_id", "policy_id", "mode", "state", "started_by", "started_by_name", "reason", "suspected_since", "old_key_id",
-		"old_key_prefix", "new_key_id", "new_key_prefix", "overlap_ends_at", "extended"}}
+		"old_key_prefix", "new_key_id", "new_key_prefix", "overlap_ends_at", "extended", "due_at", "held_up_by", "exception"}}
 	for _, s := range stepStates {
 		t.Columns = append(t.Columns, string(s)+"_at")
 	}
@@ -26,7 +26,8 @@ func tableOf(p page, now time.Time) *httpapi.Table {
 		r := v.Rotation
 		row := []string{string(r.ID), at(r.CreatedAt), string(r.AccountID), string(r.Place.Node()), string(r.Place.Company),
 			string(r.Terms.Policy), string(r.Mode), string(r.State), r.StartedBy, r.StartedByName, r.Reason, at(r.Suspected),
-			string(r.OldKey), v.Old.Key.Prefix(), string(r.NewKey), v.New.Key.Prefix(), at(r.OverlapEndsAt), strconv.FormatBool(r.Extended)}
+			string(r.OldKey), v.Old.Key.Prefix(), string(r.NewKey), v.New.Key.Prefix(), at(r.OverlapEndsAt), strconv.FormatBool(r.Extended),
+			at(r.Planned.Due), heldUpBy(r.Planned), strconv.FormatBool(r.Planned.InSpite())}
 		reached := map[rotation.State]time.Time{}
 		var steps []string
 		for _, s := range r.Steps {
@@ -39,6 +40,19 @@ func tableOf(p page, now time.Time) *httpapi.Table {
 		t.Rows = append(t.Rows, append(row, strings.Join(steps, "\n")))
 	}
 	return t
+}
+
+// heldUpBy names what of the calendars stood in a rotation's way, one a line.
+func heldUpBy(p rotation.Planned) string {
+	var out []string
+	for _, b := range p.Blocks {
+		until := "for ever"
+		if !b.To.IsZero() {
+			until = "to " + at(b.To)
+		}
+		out = append(out, b.Summary+" ("+string(b.Calendar)+") from "+at(b.From)+" "+until)
+	}
+	return strings.Join(out, "\n")
 }
 
 // at is a time as the API writes it, "" for none.
