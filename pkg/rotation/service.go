@@ -25,6 +25,9 @@ import (
 // fault of kind not_found.
 type Store interface {
 	listing.Places
+	List(ctx context.Context, q listing.Query) (listing.Page, error)
+	// AccountKeys returns the IDs of an account's keys, newest first; next is "" at the end.
+	AccountKeys(ctx context.Context, a id.ServiceAccount, after string, limit int) (ids []id.Key, next string, err error)
 	Rotation(ctx context.Context, r id.Rotation) (Rotation, error)
 	// Rotations returns rotations of a place and everything below it, or of one account, newest first.
 	Rotations(ctx context.Context, q Query) (Page, error)
@@ -173,27 +176,12 @@ type Filter struct {
 
 // List lists the rotations of a place, newest first; a page may come back short, or empty, although there are more.
 func (s *Service) List(ctx context.Context, c call.Call, w listing.Where, account id.ServiceAccount, f Filter, after string, limit int) ([]View, string, error) {
-	if err := c.Caller.Holds(permission.RotationsRead); err != nil {
+	at, account, err := s.scope(ctx, c, w, account)
+	if err != nil {
 		return nil, "", err
 	}
-	q := Query{Direct: w.Direct, After: after, Limit: limit}
-	if c.Caller.Type == audit.ServiceAccount && c.Caller.OwnAccount.Has(permission.RotationsRead) && account == "" {
-		account = id.ServiceAccount(c.Caller.ID)
-	}
-	if account != "" {
-		a, err := s.Store.Account(ctx, account)
-		if err != nil {
-			return nil, "", err
-		}
-		if err := c.Caller.Check(permission.RotationsRead, authz.Object{Place: a.Place, Account: a.ID, What: "service account"}); err != nil {
-			return nil, "", err
-		}
-		q.Account = a.ID
-	} else {
-		at, err := w.Resolve(ctx, s.Store, c.Caller)
-		if err != nil {
-			return nil, "", err
-		}
+	q := Query{Direct: w.Direct, After: after, Limit: limit, Account: account}
+	if account == "" {
 		q.Place = at.ID()
 	}
 	var out []View

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/httpapi/httpapitest"
+	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/rekeytest"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/token"
@@ -160,6 +161,48 @@ func TestList_InCSVHasTheSameFiltersAndPages_B9(t *testing.T) {
 	require.Len(t, retired, 1)
 	require.Equal(t, string(r.View.Rotation.ID), retired[0]["rotation_id"])
 	w.Call(w.Owner.Secret, get("/rotations", "", "format=csv&state=open")).Invalid(t, "/state")
+}
+
+func TestList_InCSVHasTheKeysThatDoNotKeepToTheirPolicies_B9(t *testing.T) {
+	w := httpapitest.New(t)
+	a := w.Account("exporter", w.Company)
+	for _, name := range []string{"a", "b", "c"} {
+		w.Issue(a.ID, name)
+	}
+	w.Issue(w.Account("elsewhere", w.Stranger).ID, "d")
+	p := w.Policy(rekeytest.At(w.Company), policy.Text{Schedule: &policy.ScheduleText{Every: "P30D", Zone: "UTC"}, MaxLifetime: rekeytest.To("P60D"), ReportOnly: rekeytest.To(true)})
+	r := begin(w, w.Issue(a.ID, "e"), rotation.Start{Mode: rotation.Immediate})
+	w.Advance(31 * 24 * time.Hour)
+	w.IssueFor(a.ID, "young", 240*time.Hour)
+	var got []map[string]string
+	for query := "format=csv&limit=2"; ; {
+		answer := w.Call(w.Owner.Secret, get("/rotations", "", query))
+		_, lines := table(t, answer)
+		require.LessOrEqual(t, len(lines), 2)
+		got = append(got, lines...)
+		cursor := answer.Header["Rekey-Next"]
+		if cursor == "" {
+			break
+		}
+		query = "format=csv&limit=2&cursor=" + url.QueryEscape(cursor)
+	}
+	require.Len(t, got, 5, "a rotation and four keys; no young one, none without a policy")
+	require.Equal(t, string(r.View.Rotation.ID), got[0]["rotation_id"])
+	require.Empty(t, got[0]["finding"])
+	for _, line := range got[1:] {
+		require.Empty(t, line["rotation_id"])
+		require.Equal(t, rotation.FindingException, line["finding"], "the policy only reports")
+		require.Contains(t, line["finding_detail"], "never ends, later than max_lifetime P60D of "+string(p.ID)+" allows")
+		require.Contains(t, line["finding_detail"], "the schedule of "+string(p.ID)+" wanted it rotated ")
+		require.Equal(t, string(a.ID), line["service_account_id"])
+	}
+	for query, want := range map[string]int{"format=csv&state=overdue": 4, "format=csv&state=retired": 1, "format=csv&state=overdue&company_id=" + w.Company.ID(): 4,
+		"format=csv&state=overdue&company_id=" + w.Stranger.ID(): 0, "format=csv&state=overdue&service_account_id=" + string(a.ID): 4} {
+		_, lines := table(t, w.Call(w.Owner.Secret, get("/rotations", "", query)))
+		require.Len(t, lines, want, query)
+	}
+	_, none := table(t, w.Call(w.SiblingAdmin.Secret, get("/rotations", "", "format=csv")))
+	require.Empty(t, none)
 }
 
 func TestFiles_HoldNoSecret_S1(t *testing.T) {

@@ -8,6 +8,7 @@ package rotations
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/rekey-dev/rekey/pkg/audit"
@@ -28,6 +29,7 @@ type Service interface {
 	RotateOwn(ctx context.Context, c call.Call) (rotation.Shown, error)
 	Get(ctx context.Context, c call.Call, r id.Rotation) (rotation.View, error)
 	List(ctx context.Context, c call.Call, w listing.Where, account id.ServiceAccount, f rotation.Filter, after string, limit int) ([]rotation.View, string, error)
+	Findings(ctx context.Context, c call.Call, w listing.Where, account id.ServiceAccount, after string, limit int) ([]rotation.Finding, string, error)
 	Report(ctx context.Context, c call.Call, r id.Rotation) (rotation.Report, error)
 	Complete(ctx context.Context, c call.Call, r id.Rotation) (rotation.View, error)
 	Cancel(ctx context.Context, c call.Call, r id.Rotation, force bool) (rotation.View, error)
@@ -143,15 +145,20 @@ type listInput struct {
 
 // page is a page of rotations together with its sealed cursor.
 type page struct {
-	views []rotation.View
-	next  string
-	csv   bool
+	views    []rotation.View
+	findings []rotation.Finding // in CSV, after the last rotation
+	next     string
+	csv      bool
 }
+
+// findingsAfter begins the position of a page of findings; what follows is theirs.
+const findingsAfter = "findings|"
 
 func (r resource) registerLists() {
 	httpapi.Register(r.api, httpapi.Operation{ID: "listRotations", Method: http.MethodGet, Path: "/rotations", Tag: noun,
 		Summary: "List rotations, newest first", Description: "At most one of node_id, company_id and service_account_id, and at most one other filter. " +
-			"In CSV there is one line for each rotation, with its policy, its keys and the time of every step; the next page's cursor is in Rekey-Next.",
+			"In CSV there is one line for each rotation, with its policy, its keys and the time of every step, and then, without a filter or with state=overdue, " +
+			"one for each live key that does not keep to its policy: finding is older_than_allowed, overdue or exception. The next page's cursor is in Rekey-Next.",
 		Access: httpapi.Needs(permission.RotationsRead), CSV: true, Errors: []fault.Kind{fault.NotFound}},
 		func(ctx context.Context, c call.Call, in *listInput) (page, error) {
 			where, err := in.PlaceFilter.Where(in.ServiceAccountID)
@@ -178,12 +185,30 @@ func (r resource) registerLists() {
 			if err != nil {
 				return page{}, err
 			}
-			views, position, err := r.service.List(ctx, c, where, account, f, after, in.Limit)
-			if err != nil {
-				return page{}, err
+			out := page{csv: in.CSV()}
+			position, inFindings := strings.CutPrefix(after, findingsAfter)
+			if !inFindings {
+				if out.views, position, err = r.service.List(ctx, c, where, account, f, after, in.Limit); err != nil {
+					return page{}, err
+				}
 			}
-			next, err := r.api.Next(ctx, position)
-			return page{views, next, in.CSV()}, err
+			if out.csv && f.DueBefore.IsZero() && (f.State == "" || f.State == rotation.Overdue) && (inFindings || position == "") {
+				room := in.Limit - len(out.views)
+				var more string
+				if out.findings, more, err = r.service.Findings(ctx, c, where, account, position, max(room, 1)); err != nil {
+					return page{}, err
+				}
+				switch {
+				case room == 0 && (len(out.findings) > 0 || more != ""): // a page that is full of rotations: they come on the next one
+					out.findings, position = nil, findingsAfter
+				case more != "":
+					position = findingsAfter + more
+				default:
+					position = ""
+				}
+			}
+			out.next, err = r.api.Next(ctx, position)
+			return out, err
 		},
 		func(p page) httpapi.Answer[httpapi.List[Rotation]] {
 			now := r.now()

@@ -13,7 +13,8 @@ import (
 var stepStates = []rotation.State{rotation.Issued, rotation.Delivered, rotation.Seen, rotation.Quiet, rotation.Overdue,
 	rotation.Retired, rotation.Cancelled, rotation.Aborted}
 
-// tableOf is a page of rotations as an auditor reads it: under which policy, how, by whom and why, with the time of every step.
+// tableOf is a page of rotations as an auditor reads it: under which policy, how, by whom and why, with the time of every step;
+// and of the keys that do not keep to their policies.
 func tableOf(p page, now time.Time) *httpapi.Table {
 	t := &httpapi.Table{File: "rotations.csv", Next: p.next, Columns: []string{"rotation_id", "created_at", "service_account_id", "node_id",
 		"company_id", "policy_id", "mode", "state", "started_by", "started_by_name", "reason", "suspected_since", "old_key_id",
@@ -21,7 +22,7 @@ func tableOf(p page, now time.Time) *httpapi.Table {
 	for _, s := range stepStates {
 		t.Columns = append(t.Columns, string(s)+"_at")
 	}
-	t.Columns = append(t.Columns, "steps")
+	t.Columns = append(t.Columns, "steps", "finding", "finding_detail")
 	for _, v := range p.views {
 		r := v.Rotation
 		row := []string{string(r.ID), at(r.CreatedAt), string(r.AccountID), string(r.Place.Node()), string(r.Place.Company),
@@ -37,9 +38,39 @@ func tableOf(p page, now time.Time) *httpapi.Table {
 		for _, s := range stepStates {
 			row = append(row, at(reached[s]))
 		}
-		t.Rows = append(t.Rows, append(row, strings.Join(steps, "\n")))
+		finding := ""
+		switch {
+		case r.State == rotation.Overdue:
+			finding = rotation.FindingOverdue
+		case r.Planned.InSpite():
+			finding = rotation.FindingException
+		}
+		t.Rows = append(t.Rows, append(row, strings.Join(steps, "\n"), finding, findingOf(finding, r)))
+	}
+	column := make(map[string]int, len(t.Columns))
+	for i, name := range t.Columns {
+		column[name] = i
+	}
+	for _, f := range p.findings {
+		row, k := make([]string, len(t.Columns)), f.Key.Key
+		for name, cell := range map[string]string{"service_account_id": string(k.AccountID), "node_id": string(k.Place.Node()), "company_id": string(k.Place.Company),
+			"policy_id": string(f.Policy), "old_key_id": string(k.ID), "old_key_prefix": k.Prefix(), "due_at": at(f.Due), "finding": f.What, "finding_detail": f.Detail} {
+			row[column[name]] = cell
+		}
+		t.Rows = append(t.Rows, row)
 	}
 	return t
+}
+
+// findingOf says why a rotation is a finding.
+func findingOf(finding string, r rotation.Rotation) string {
+	switch finding {
+	case rotation.FindingOverdue:
+		return r.Delivery.Problem
+	case rotation.FindingException:
+		return "begun by hand in spite of " + heldUpBy(r.Planned)
+	}
+	return ""
 }
 
 // heldUpBy names what of the calendars stood in a rotation's way, one a line.
