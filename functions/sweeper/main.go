@@ -44,7 +44,9 @@ func newHandler(ctx context.Context, lookup boot.Lookup) (handler, error) {
 	metrics := env.Metrics()
 	return func(ctx context.Context, _ json.RawMessage) (sweep.Run, error) {
 		r, err := s.Sweep(ctx, boot.RequestID(ctx))
-		metrics.Count(telemetry.SweeperLag, int(r.Lag.Milliseconds()))
+		if err == nil { // a lag that is not known is missing, which alarms
+			metrics.Count(telemetry.SweeperLag, int(r.Lag.Milliseconds()))
+		}
 		metrics.Count(telemetry.SweeperActed, r.Acted)
 		metrics.Count(telemetry.SweeperPutOff, r.Failed)
 		metrics.Done()

@@ -2,6 +2,8 @@ package main
 
 import (
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,6 +36,24 @@ func TestHandler_OnHoldItDoesNothing_P3(t *testing.T) {
 	r, err := h(t.Context(), nil)
 	require.NoError(t, err)
 	require.True(t, r.Held)
+}
+
+func TestHandler_TellsItsLagUnlessItCouldNotLook_P3(t *testing.T) {
+	for hold, told := range map[string]bool{"true": true, "false": false} {
+		out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+		require.NoError(t, err)
+		stdout := os.Stdout
+		os.Stdout = out
+		h, err := newHandler(t.Context(), environment(hold))
+		os.Stdout = stdout
+		require.NoError(t, err)
+		_, err = h(t.Context(), nil)
+		require.Equal(t, told, err == nil)
+		text, err := os.ReadFile(out.Name())
+		require.NoError(t, err)
+		require.Contains(t, string(text), `"SweeperActed":0`)
+		require.Equal(t, told, strings.Contains(string(text), `"SweeperLag":0`), "missing is what alarms: %s", text)
+	}
 }
 
 func TestHandler_SaysWhatIsMissing(t *testing.T) {
