@@ -50,6 +50,11 @@ func (s *Service) Load(ctx context.Context, k id.Key) (View, error) { return s.l
 // accounts, are left out.
 func (s *Service) Views(ctx context.Context, ids []id.Key) ([]View, error) { return s.views(ctx, ids) }
 
+// Remains reads keys as Views does, those of deleted accounts too: what became of them outlasts their account.
+func (s *Service) Remains(ctx context.Context, ids []id.Key) ([]View, error) {
+	return s.viewsOf(ctx, ids, true)
+}
+
 // Record begins the record of a change of a key: user.updated, with what in its details.
 func (s *Service) Record(c call.Call, op id.Operation, now time.Time, what string, k Key) audit.Event {
 	return s.event(c, op, now, audit.UserUpdated, what, k)

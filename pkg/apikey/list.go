@@ -147,6 +147,10 @@ func (s *Service) exact(ctx context.Context, at place.Place, direct bool, k id.K
 // views reads keys by their IDs, in their order, with all that their status depends on. Keys of deleted accounts are left
 // out.
 func (s *Service) views(ctx context.Context, ids []id.Key) ([]View, error) {
+	return s.viewsOf(ctx, ids, false)
+}
+
+func (s *Service) viewsOf(ctx context.Context, ids []id.Key, deleted bool) ([]View, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -176,7 +180,7 @@ func (s *Service) views(ctx context.Context, ids []id.Key) ([]View, error) {
 	for _, want := range ids {
 		k, ok := byID[want]
 		a := owners[k.AccountID]
-		if !ok || a.ID == "" || a.Status == serviceaccount.Deleted {
+		if !ok || a.ID == "" || a.Status == serviceaccount.Deleted && !deleted {
 			continue
 		}
 		if (a.Status != serviceaccount.Active || a.IssueEpoch != k.IssueEpoch) && ends[a.ID] == nil {

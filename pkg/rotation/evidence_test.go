@@ -3,6 +3,7 @@ package rotation_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"testing"
 	"time"
@@ -11,8 +12,10 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/rekeytest"
 	"github.com/rekey-dev/rekey/pkg/rotation"
+	"github.com/rekey-dev/rekey/pkg/sweep"
 	"github.com/rekey-dev/rekey/pkg/usage"
 )
 
@@ -155,4 +158,30 @@ func TestReport_AddsUpALongTimeWithoutLosingAnHour_D7_B4(t *testing.T) {
 	for _, u := range got.Usage {
 		require.EqualValues(t, hours, u.Count, u.Source)
 	}
+}
+
+func TestEvidence_OutlastsItsAccount_B9_D7(t *testing.T) {
+	w := rekeytest.New(t)
+	a := w.Account("Recorder", w.Company)
+	old := w.Issue(a.ID, "k")
+	leaked := rotate(t, w, old.View.Key.ID, rotation.Start{Mode: rotation.Emergency, Reason: "leaked"})
+	open := rotate(t, w, leaked.View.New.Key.ID, rotation.Start{Mode: rotation.Overlap})
+	_, err := w.Accounts.Revoke(w.Ctx, w.As(w.Owner), a.ID, "")
+	require.NoError(t, err)
+	require.NoError(t, w.Accounts.Delete(w.Ctx, w.As(w.Owner), a.ID))
+	w.Advance(time.Hour)
+	listed, _, err := w.Rotations.List(w.Ctx, w.As(w.Owner), listing.Where{}, "", rotation.Filter{}, "", 10)
+	require.NoError(t, err)
+	require.Len(t, listed, 2)
+	require.Equal(t, "leaked", get(t, w, leaked.View.Rotation.ID).Rotation.Reason)
+	require.NotEmpty(t, report(t, w, leaked.View.Rotation.ID).Events)
+
+	w.Clock.Set(open.View.Rotation.OverlapEndsAt)
+	sweeper := sweep.Sweeper{Store: w.Store, Keys: w.Keys, Rotations: w.Rotations, Terms: w.Rotations.Terms, Shards: 1, Now: w.Clock.Now, Rand: w.Rand,
+		Log: slog.New(slog.DiscardHandler)}
+	_, err = sweeper.Sweep(w.Ctx, "run")
+	require.NoError(t, err)
+	stored, err := w.Mem.Rotation(w.Ctx, open.View.Rotation.ID)
+	require.NoError(t, err)
+	require.True(t, stored.State.Final(), stored.State)
 }

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"time"
 
@@ -46,6 +47,8 @@ type Store interface {
 type Keys interface {
 	Load(ctx context.Context, k id.Key) (apikey.View, error)
 	Views(ctx context.Context, ids []id.Key) ([]apikey.View, error)
+	// Remains is Views with the keys of deleted accounts.
+	Remains(ctx context.Context, ids []id.Key) ([]apikey.View, error)
 	// UsageOf returns what a key was used for, last used first; it asks no permission.
 	UsageOf(ctx context.Context, v apikey.View, q usage.Query) (apikey.UsagePage, error)
 	Issuable(ctx context.Context, a serviceaccount.Account) error
@@ -147,25 +150,17 @@ func (s *Service) seen(ctx context.Context, c call.Call, r id.Rotation) (View, e
 	return Project(v, s.Now()), nil
 }
 
-// load reads a rotation and its keys.
+// load reads a rotation and its keys, those of a deleted account too.
 func (s *Service) load(ctx context.Context, r id.Rotation) (View, error) {
-	rot, err := s.Store.Rotation(ctx, r)
+	stored, err := s.Store.Rotation(ctx, r)
 	if err != nil {
 		return View{}, err
 	}
-	return s.view(ctx, rot)
-}
-
-func (s *Service) view(ctx context.Context, r Rotation) (View, error) {
-	v := View{Rotation: r}
-	var err error
-	if v.Old, err = s.Keys.Load(ctx, r.OldKey); err != nil {
+	v, err := s.views(ctx, []Rotation{stored})
+	if err != nil {
 		return View{}, err
 	}
-	if v.New = v.Old; r.NewKey != r.OldKey {
-		v.New, err = s.Keys.Load(ctx, r.NewKey)
-	}
-	return v, err
+	return v[0], nil
 }
 
 // Filter narrows a list of rotations; at most one of its members is set.
@@ -207,7 +202,7 @@ func (s *Service) List(ctx context.Context, c call.Call, w listing.Where, accoun
 	}
 }
 
-// views reads the keys of rotations, in their order; a rotation of a deleted account is left out.
+// views reads the keys of rotations, in their order; those of deleted accounts are evidence too.
 func (s *Service) views(ctx context.Context, rotations []Rotation) ([]View, error) {
 	var ids []id.Key
 	for _, r := range rotations {
@@ -216,7 +211,7 @@ func (s *Service) views(ctx context.Context, rotations []Rotation) ([]View, erro
 			ids = append(ids, r.NewKey)
 		}
 	}
-	keys, err := s.Keys.Views(ctx, ids)
+	keys, err := s.Keys.Remains(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -228,9 +223,10 @@ func (s *Service) views(ctx context.Context, rotations []Rotation) ([]View, erro
 	for _, r := range rotations {
 		old, hasOld := byID[r.OldKey]
 		next, hasNew := byID[r.NewKey]
-		if hasOld && hasNew {
-			out = append(out, View{Rotation: r, Old: old, New: next})
+		if !hasOld || !hasNew {
+			return nil, fmt.Errorf("rotation: the keys of %s are not there", r.ID)
 		}
+		out = append(out, View{Rotation: r, Old: old, New: next})
 	}
 	return out, nil
 }

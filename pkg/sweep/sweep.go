@@ -180,7 +180,14 @@ func (s *Sweeper) key(ctx context.Context, c call.Call, k id.Key) (acted bool, e
 		if err != nil {
 			return false, err
 		}
-		return false, s.Store.Reschedule(ctx, k, gone.DueAt, apikey.Timing{})
+		if gone.RotationID != "" { // what came of it is still to be put on record
+			a, err := s.Rotations.Advance(ctx, c, gone.RotationID)
+			if err != nil {
+				return false, err
+			}
+			acted = a.Steps > 0
+		}
+		return acted, s.Store.Reschedule(ctx, k, gone.DueAt, apikey.Timing{})
 	}
 	if err != nil {
 		return false, err
