@@ -106,6 +106,7 @@ var details = map[string]func(any) bool{
 	"expires_at":         moment,
 	"last_used_at":       moment,
 	"rotate_at":          moment,
+	"due_at":             moment,
 	"notice":             text(duration),
 }
 

@@ -69,7 +69,7 @@ func TestDetail_CarriesEveryFormThatRecordsUse(t *testing.T) {
 		"threshold": 10.0, "effect": "all", "locked_until": "2026-11-21T12:29:00Z", "was_locked": false,
 		"source_ip": "2001:db8:1:2::/64", "status": "retired", "state": "seen", "mode": "overlap",
 		"old_key_id": "key_7Hq2c9XwTz0aB3dE5fG6", "new_key_id": "key_9Hq2c9XwTz0aB3dE5fG6", "overlap_ends_at": "2026-11-28T12:00:00Z",
-		"expires_at": "2026-12-01T00:00:00Z", "last_used_at": "2026-11-21T12:00:00Z", "rotate_at": "2026-11-21T12:00:00Z", "notice": "P7D"}
+		"expires_at": "2026-12-01T00:00:00Z", "last_used_at": "2026-11-21T12:00:00Z", "rotate_at": "2026-11-21T12:00:00Z", "due_at": "2026-11-20T12:00:00Z", "notice": "P7D"}
 	require.Len(t, e.Details, len(details), "a form that is allowed and not tested here")
 	var got Detail
 	require.NoError(t, json.Unmarshal([]byte(detail(e)), &got))
