@@ -96,6 +96,7 @@ func (e *expression) setList(attr string, ss []string) {
 	e.set(attr, listValue(ss))
 }
 
+//go:noinline
 func (e *expression) remove(attrs ...string) {
 	for _, a := range attrs {
 		e.removes = append(e.removes, e.name(a))

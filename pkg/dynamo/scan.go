@@ -60,7 +60,9 @@ func (s *scanner) blank() {
 	}
 }
 
-// next takes the character c.
+// next takes the character c. It is not inlined: the binary's bound is tight.
+//
+//go:noinline
 func (s *scanner) next(c byte) bool {
 	s.blank()
 	if s.bad || len(s.rest) == 0 || s.rest[0] != c {
