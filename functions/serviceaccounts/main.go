@@ -20,6 +20,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/httpapi/serviceaccounts"
 	"github.com/rekey-dev/rekey/pkg/mint"
 	"github.com/rekey-dev/rekey/pkg/page"
+	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 )
 
@@ -30,7 +31,8 @@ func newHandler(ctx context.Context, lookup boot.Lookup) (httpapi.Handler, error
 	store := env.Store(fold.Name, boot.Identity, boot.Directory, boot.Audit, boot.Transient)
 	keys := &apikey.Service{Store: store, Fold: fold.Name, Now: time.Now, Rand: rand.Reader,
 		Mint: &mint.Mint{Peppers: env.Peppers(), Derivation: env.DerivationKeys(), Rand: rand.Reader}}
-	accounts := &serviceaccount.Service{Store: store, Keys: keys, Fold: fold.Name, Now: time.Now, Rand: rand.Reader}
+	accounts := &serviceaccount.Service{Store: store, Keys: keys, Fold: fold.Name, Now: time.Now, Rand: rand.Reader,
+		LockAt: policy.LockAt(store)}
 	api := httpapi.New(httpapi.Settings{Now: time.Now, Rand: rand.Reader, Log: env.Logger(),
 		Cursors: &page.Sealer{Keys: env.CursorKeys(), Now: time.Now, Rand: rand.Reader}, Idempotency: store.Idempotency, Repeat: keys.Repeat})
 	serviceaccounts.Register(api, accounts, keys, time.Now)

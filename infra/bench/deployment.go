@@ -22,6 +22,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/mint"
 	"github.com/rekey-dev/rekey/pkg/place"
+	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/setup"
@@ -91,7 +92,7 @@ func deploy(ctx context.Context, now time.Time) (*deployment, error) {
 	d.store = dynamo.New(client, d.tables, fold.Name)
 	coins := &mint.Mint{Peppers: onePepper{}, Derivation: onePepper{}, Rand: rand.Reader}
 	d.keys = &apikey.Service{Store: d.store, Mint: coins, Fold: fold.Name, Now: d.clock, Rand: rand.Reader}
-	d.accounts = &serviceaccount.Service{Store: d.store, Keys: d.keys, Now: d.clock, Rand: rand.Reader}
+	d.accounts = &serviceaccount.Service{Store: d.store, Keys: d.keys, Now: d.clock, Rand: rand.Reader, LockAt: policy.LockAt(d.store)}
 	d.verifier = d.environment()
 	made, err := (&setup.Service{Store: d.store, Code: anyCode{}, Mint: coins, Now: d.clock, Rand: rand.Reader}).SetUp(ctx, nil,
 		audit.Request{ID: "bench"}, setup.Input{MSPName: "Bench", Email: "bench@example.com", FirstName: "Ben", LastName: "Ch"})

@@ -1,6 +1,8 @@
 package dynamo
 
 import (
+	"time"
+
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/place"
@@ -25,6 +27,10 @@ func encodeAccount(a serviceaccount.Account) item {
 	it.int(attrKeysVersion, a.KeysVersion)
 	it.int(attrKeyCount, int64(a.KeyCount))
 	it.int(attrLockEpoch, a.Lock.Epoch)
+	it.int(attrLockThreshold, int64(a.LockPolicy.Threshold))
+	it.int(attrLockWindow, int64(a.LockPolicy.Window/time.Second))
+	it.int(attrLockDuration, int64(a.LockPolicy.Duration/time.Second))
+	it.bool(attrLockStrict, a.LockPolicy.Strict)
 	return it
 }
 
@@ -53,7 +59,7 @@ func addToAccount(a *serviceaccount.Account, it item) error {
 		ExternalID: r.string(attrExternalID), Tags: r.list(attrTags), CreatedBy: r.string(attrCreatedBy),
 		CreatedByName: r.string(attrCreatedByName), CreatedAt: r.time(attrCreatedAt), UpdatedAt: r.time(attrUpdatedAt),
 		Version: r.int(attrVersion), EventSeq: r.int(attrEventSeq), IssueEpoch: r.int(attrIssueEpoch),
-		KeysVersion: r.int(attrKeysVersion), KeyCount: int(r.int(attrKeyCount)), Lock: r.counter(),
+		KeysVersion: r.int(attrKeysVersion), KeyCount: int(r.int(attrKeyCount)), Lock: r.counter(), LockPolicy: r.lockPolicy(),
 	}
 	return r.err
 }
@@ -68,6 +74,10 @@ func setAccount(e *expression, a serviceaccount.Account) {
 	e.setTime(attrUpdatedAt, a.UpdatedAt)
 	e.setInt(attrVersion, a.Version)
 	e.setInt(attrEventSeq, a.EventSeq)
+	e.setInt(attrLockThreshold, int64(a.LockPolicy.Threshold))
+	e.setInt(attrLockWindow, int64(a.LockPolicy.Window/time.Second))
+	e.setInt(attrLockDuration, int64(a.LockPolicy.Duration/time.Second))
+	e.setBool(attrLockStrict, a.LockPolicy.Strict)
 }
 
 // accountRows returns the rows that list an account, and the reservation of its name: none once it is deleted.

@@ -8,6 +8,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/listing"
+	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/policy"
 )
 
@@ -104,7 +105,7 @@ func decodeFields(text string) (policy.Fields, error) {
 		f.Schedule = &calendar.Schedule{EveryDays: s.Every, Rule: s.Rule, Zone: s.Zone}
 	}
 	if l := kept.Lock; l != nil {
-		f.Lock = &policy.Lock{Threshold: l.Threshold, Window: *duration(&l.Window), Duration: *duration(&l.Duration), Strict: l.Strict}
+		f.Lock = &lock.Policy{Threshold: l.Threshold, Window: *duration(&l.Window), Duration: *duration(&l.Duration), Strict: l.Strict}
 	}
 	if d := kept.DeliverTo; d != nil {
 		f.DeliverTo = &policy.Delivery{Type: d.Type, SecretID: d.Secret, JSONKey: d.Member, RoleARN: d.Role}

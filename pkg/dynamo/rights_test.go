@@ -140,7 +140,7 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 	clock := func() time.Time { return now }
 	coins := &mint.Mint{Peppers: ring{}, Derivation: ring{}, Rand: rand.Reader}
 	keys := &apikey.Service{Store: store, Mint: coins, Fold: fold.Name, Now: clock, Rand: rand.Reader}
-	accounts := &serviceaccount.Service{Store: store, Keys: keys, Fold: fold.Name, Now: clock, Rand: rand.Reader}
+	accounts := &serviceaccount.Service{Store: store, Keys: keys, Fold: fold.Name, Now: clock, Rand: rand.Reader, LockAt: policy.LockAt(store)}
 	judge := &verify.Verifier{Store: store, Peppers: ring{}, Now: clock, Rand: rand.Reader, Policy: lock.Policy{Threshold: 3, Window: time.Minute, Duration: time.Hour}}
 	status := &keystatus.Service{Judge: judge, Keys: keys, Tokens: &accesstoken.Service{Store: store, Now: clock, Rand: rand.Reader}}
 	first := &setup.Service{Store: store, Code: ring{}, Mint: coins, Now: clock, Rand: rand.Reader}

@@ -179,6 +179,10 @@ const (
 	attrFirstName     = "first_name"
 	attrLastName      = "last_name"
 	attrEmployee      = "employee_id"
+	attrLockThreshold = "lock_threshold" // of an account whose lock has other numbers than the default
+	attrLockWindow    = "lock_window"    // seconds
+	attrLockDuration  = "lock_duration"  // seconds
+	attrLockStrict    = "lock_strict"
 	attrPermissions   = "perms"       // a role's, blank-separated
 	attrOwnAccount    = "perms_own"   // the part that reaches only the holder's own account
 	attrAssignableTo  = "assignables" // blank-separated

@@ -14,6 +14,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/company"
 	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/policy"
@@ -53,18 +54,19 @@ func TestItems_ThatAVerdictReadsAreOneReadUnitEach_P4(t *testing.T) {
 
 	a := serviceaccount.Account{ID: k.AccountID, Place: deepest, Name: longest, Description: strings.Repeat(longest, 5), RoleID: role.Integration,
 		Status: serviceaccount.Revoked, ExternalID: longest, CreatedBy: somebody, CreatedByName: longest + " " + longest, CreatedAt: sometime,
-		UpdatedAt: sometime, Version: 1e6, EventSeq: 1e9, IssueEpoch: 1e6, KeysVersion: 1e9, KeyCount: 1e6}
+		UpdatedAt: sometime, Version: 1e6, EventSeq: 1e9, IssueEpoch: 1e6, KeysVersion: 1e9, KeyCount: 1e6,
+		LockPolicy: lock.Policy{Threshold: 100, Window: 24 * time.Hour, Duration: 24 * time.Hour, Strict: true}}
 	for range 10 {
 		a.Tags = append(a.Tags, strings.Repeat("t", 40))
 		a.Contacts = append(a.Contacts, strings.Repeat("c", 254))
 	}
-	const lock = 200 // what a lock's counter adds
-	require.Less(t, Size(encodeAccount(a))+lock, 3072)
+	const counter = 200 // what a lock's counter adds
+	require.Less(t, Size(encodeAccount(a))+counter, 3072)
 	require.Less(t, Size(encodeAbout(a)), 5120)
 
 	require.Less(t, Size(encodeToken(accesstoken.Token{ID: "pat_00000000000000000001", EmployeeID: "emp_00000000000000000001", Place: deepest, Name: longest,
 		Scopes: permission.All, Generation: 1e6, MAC: k.MAC, PepperVersion: "v1000", ExpiresAt: sometime, RevokedAt: sometime, LastUsedAt: sometime,
-		UsedGen: 1e6, CreatedAt: sometime, Version: 1e6, EventSeq: 1e9}))+lock, readUnit)
+		UsedGen: 1e6, CreatedAt: sometime, Version: 1e6, EventSeq: 1e9}))+counter, readUnit)
 	require.Less(t, Size(encodeEmployee(employee.Employee{ID: "emp_00000000000000000001", Email: strings.Repeat("e", 254), FirstName: longest, LastName: longest,
 		Place: deepest, RoleID: role.Owner, Status: employee.Active, CreatedAt: sometime, UpdatedAt: sometime, Version: 1e6, EventSeq: 1e9})), 2048)
 	require.Less(t, Size(encodeCompany(company.Company{ID: deepest.Company, Name: longest, Place: deepest, Status: company.Suspended, CreatedAt: sometime,
@@ -82,7 +84,7 @@ func TestItems_OfPoliciesAreTwoReadUnitsAtMost(t *testing.T) {
 		Place: deepest, CreatedBy: somebody, CreatedByName: longest + " " + longest, CreatedAt: sometime, UpdatedAt: sometime, Version: 1e6, EventSeq: 1e9,
 		Fields: policy.Fields{Schedule: &calendar.Schedule{Rule: strings.Repeat("R", policy.MaxRule), Zone: strings.Repeat("Z", policy.MaxZone)},
 			Overlap: &year, Notice: slices.Repeat([]time.Duration{year}, 10), QuietFor: &year, RetireOnQuiet: &yes, ExtendOnce: &year, AllowRotateSelf: &yes,
-			DefaultLifetime: &year, MaxLifetime: &year, ReportOnly: &yes, Lock: &policy.Lock{Threshold: 100, Window: year, Duration: year, Strict: true},
+			DefaultLifetime: &year, MaxLifetime: &year, ReportOnly: &yes, Lock: &lock.Policy{Threshold: 100, Window: year, Duration: year, Strict: true},
 			Calendars: &calendars, Notify: &notify, DeliverTo: &policy.Delivery{Type: policy.SecretsManager, SecretID: strings.Repeat("s", policy.MaxSecretID),
 				JSONKey: strings.Repeat("k", policy.MaxJSONKey), RoleARN: strings.Repeat("a", policy.MaxRoleARN)}}}
 	it, err := encodePolicy(p)

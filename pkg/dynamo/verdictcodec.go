@@ -3,6 +3,7 @@ package dynamo
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/company"
@@ -49,7 +50,7 @@ func addToSnapshot(s *verify.Snapshot, r *reader) (err error) {
 	case typeAccount:
 		s.Principal = &verify.Principal{ID: r.string(attrPK), Name: r.string(attrName), Place: r.place(), RoleID: r.roleID(),
 			Active: r.string(attrStatus) == string(serviceaccount.Active), IssueEpoch: r.int(attrIssueEpoch), EventSeq: r.int(attrEventSeq),
-			Lock: r.counter()}
+			Lock: r.counter(), LockPolicy: r.lockPolicy()}
 	case typeEmployee:
 		e := employee.Employee{FirstName: r.string(attrFirstName), LastName: r.string(attrLastName)}
 		s.Principal = &verify.Principal{ID: r.string(attrPK), Name: e.Name(), Place: r.place(), RoleID: r.roleID(),
@@ -86,6 +87,12 @@ func (r *reader) counter() lock.Counter {
 	return lock.Counter{Epoch: r.int(attrLockEpoch), Failures: int(r.int(attrFailures)), Threshold: int(r.int(attrThreshold)),
 		WindowEndsAt: r.time(attrWindowEnds), LockEndsAt: r.time(attrLockEnds), LastFailureAt: r.time(attrLastFailure),
 		Announced: r.bool(attrAnnounced)}
+}
+
+// lockPolicy decodes the numbers of an account's lock; the zero Policy where it has none of its own.
+func (r *reader) lockPolicy() lock.Policy {
+	return lock.Policy{Threshold: int(r.int(attrLockThreshold)), Window: time.Duration(r.int(attrLockWindow)) * time.Second,
+		Duration: time.Duration(r.int(attrLockDuration)) * time.Second, Strict: r.bool(attrLockStrict)}
 }
 
 func decodeSource(it item) (lock.Source, error) { return readSource(&reader{it: it}) }

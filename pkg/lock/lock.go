@@ -9,18 +9,42 @@ package lock
 import (
 	"net/netip"
 	"time"
+
+	"github.com/rekey-dev/rekey/pkg/period"
 )
 
-// Policy says how many wrong secrets within which window lock for how long.
+// Policy says how many wrong secrets within which window lock for how long, and for whom.
 type Policy struct {
 	Threshold int           // wrong secrets within a window, 3 to 100
-	Window    time.Duration // from the first wrong secret, 1 minute to 24 hours
-	Duration  time.Duration // from the last counted wrong secret, 1 minute to 24 hours
+	Window    time.Duration // from the first wrong secret, 1 minute to 24 hours, in whole seconds
+	Duration  time.Duration // from the last counted wrong secret, 1 minute to 24 hours, in whole seconds
+	Strict    bool          // a lock refuses trusted sources, too
 }
 
 // Default is the policy where none says otherwise: 10 wrong secrets in 15 minutes lock for 30 minutes, the bounds of PCI
 // DSS 4.0.1 requirement 8.3.4.
 var Default = Policy{Threshold: 10, Window: 15 * time.Minute, Duration: 30 * time.Minute}
+
+// Or returns the policy, or another where it is the zero Policy: what has no numbers of its own.
+func (p Policy) Or(other Policy) Policy {
+	if p.Threshold == 0 {
+		return other
+	}
+	return p
+}
+
+// Own is what is kept of a policy with what it holds for: nothing, the zero Policy, where it is the default.
+func (p Policy) Own() Policy {
+	if p == Default {
+		return Policy{}
+	}
+	return p
+}
+
+// Details spells the numbers as the API does, for an audit record.
+func (p Policy) Details() map[string]any {
+	return map[string]any{"threshold": p.Threshold, "window": period.Format(p.Window), "duration": period.Format(p.Duration), "strict": p.Strict}
+}
 
 // TrustedFor is how long a source that authenticated is not locked out by strangers.
 const TrustedFor = 30 * 24 * time.Hour
@@ -61,9 +85,9 @@ func (s Source) Trusted(now time.Time) bool {
 }
 
 // Refuses tells whether a locked principal turns this source away: an untrusted one always, a trusted one only when its own
-// count has reached the threshold.
-func Refuses(s Source, epoch int64, now time.Time) bool {
-	if !s.Trusted(now) {
+// count has reached the threshold, or when the policy is strict.
+func (p Policy) Refuses(s Source, epoch int64, now time.Time) bool {
+	if p.Strict || !s.Trusted(now) {
 		return true
 	}
 	return s.Counter.Epoch == epoch && s.Counter.Locked(now)

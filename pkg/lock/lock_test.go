@@ -66,8 +66,19 @@ func TestRefuses_StrangersAlwaysAndTrustedOnesByTheirOwnCount_B2(t *testing.T) {
 		"trusted, failures of an older epoch": {lock.Source{AuthenticatedAt: trusted,
 			Counter: lock.Counter{Epoch: 2, Failures: 10, Threshold: 10, LockEndsAt: now.Add(time.Minute)}}, false},
 	} {
-		require.Equal(t, c.want, lock.Refuses(c.source, 3, now), what)
+		require.Equal(t, c.want, lock.Policy{}.Refuses(c.source, 3, now), what)
+		require.True(t, lock.Policy{Strict: true}.Refuses(c.source, 3, now), "%s, and the policy is strict", what)
 	}
+}
+
+func TestPolicy_OnlyWhatIsNotTheDefaultIsKept_I2(t *testing.T) {
+	require.Zero(t, lock.Default.Own())
+	require.Equal(t, lock.Default, lock.Policy{}.Or(lock.Default))
+	own := lock.Default
+	own.Strict = true
+	require.Equal(t, own, own.Own())
+	require.Equal(t, own, own.Own().Or(lock.Default))
+	require.Equal(t, map[string]any{"threshold": 10, "window": "PT15M", "duration": "PT30M", "strict": true}, own.Details())
 }
 
 func TestAddress_CountsANetworkOfIPv6AsOneSource_B2(t *testing.T) {

@@ -89,6 +89,7 @@ func (t *transaction) administer(a *serviceaccount.Account, n serviceaccount.Acc
 	}
 	a.Name, a.Description, a.RoleID, a.Status = n.Name, n.Description, n.RoleID, n.Status
 	a.Contacts, a.ExternalID, a.Tags = n.Contacts, n.ExternalID, n.Tags
+	a.LockPolicy = n.LockPolicy
 	a.Version, a.EventSeq, a.UpdatedAt = n.Version, n.EventSeq, n.UpdatedAt
 	return ""
 }

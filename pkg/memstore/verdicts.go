@@ -86,7 +86,8 @@ func (s *Store) Snapshot(ctx context.Context, cred string, names verify.Names) (
 func (s *Store) principal(p string) *verify.Principal {
 	if a, ok := s.accounts[id.ServiceAccount(p)]; ok {
 		return &verify.Principal{ID: p, Name: a.Name, Place: a.Place, RoleID: a.RoleID,
-			Active: a.Status == serviceaccount.Active, IssueEpoch: a.IssueEpoch, EventSeq: a.EventSeq, Lock: a.Lock}
+			Active: a.Status == serviceaccount.Active, IssueEpoch: a.IssueEpoch, EventSeq: a.EventSeq, Lock: a.Lock,
+			LockPolicy: a.LockPolicy}
 	}
 	if e, ok := s.employees[id.Employee(p)]; ok {
 		return &verify.Principal{ID: p, Name: e.Name(), Place: e.Place, RoleID: e.RoleID,

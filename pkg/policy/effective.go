@@ -7,6 +7,7 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 )
@@ -39,7 +40,7 @@ type Effective struct {
 	DefaultLifetime Value[time.Duration] // 0: none
 	MaxLifetime     Value[time.Duration] // 0: none
 	ReportOnly      Value[bool]
-	Lock            Value[Lock]
+	Lock            Value[lock.Policy]
 	Calendars       Value[[]id.Calendar]
 	DeliverTo       Value[*Delivery] // nil: whoever rotates is shown the secret
 	Notify          Value[[]string]
@@ -61,7 +62,7 @@ func EffectiveOf(nearestFirst []Policy) Effective {
 		DefaultLifetime: set(nearestFirst, 0, func(f Fields) *time.Duration { return f.DefaultLifetime }),
 		MaxLifetime:     set(nearestFirst, 0, func(f Fields) *time.Duration { return f.MaxLifetime }),
 		ReportOnly:      set(nearestFirst, false, func(f Fields) *bool { return f.ReportOnly }),
-		Lock:            set(nearestFirst, DefaultLock, func(f Fields) *Lock { return f.Lock }),
+		Lock:            set(nearestFirst, lock.Default, func(f Fields) *lock.Policy { return f.Lock }),
 		Calendars:       set(nearestFirst, nil, func(f Fields) *[]id.Calendar { return f.Calendars }),
 		DeliverTo:       first(nearestFirst, nil, func(f Fields) (*Delivery, bool) { return f.DeliverTo, f.DeliverTo != nil }),
 		Notify:          set(nearestFirst, nil, func(f Fields) *[]string { return f.Notify }),
@@ -101,6 +102,14 @@ func Resolve(ctx context.Context, f Finder, a serviceaccount.Account) (Effective
 // ResolveAt returns what holds at a place, for whatever has no policy of its own: one read.
 func ResolveAt(ctx context.Context, f Finder, at place.Place) (Effective, error) {
 	return resolve(ctx, f, nearest(at))
+}
+
+// LockAt makes the LockAt of the service of accounts: the numbers of the lock that hold at a place, as an account keeps them.
+func LockAt(f Finder) func(context.Context, place.Place) (lock.Policy, error) {
+	return func(ctx context.Context, at place.Place) (lock.Policy, error) {
+		e, err := ResolveAt(ctx, f, at)
+		return e.Lock.Value.Own(), err
+	}
 }
 
 func nearest(at place.Place) []string {

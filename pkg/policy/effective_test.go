@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/rekeytest"
 )
@@ -24,7 +25,7 @@ func TestEffective_WithoutAPolicyIsTheDefaults_B9(t *testing.T) {
 	require.True(t, e.AllowRotateSelf.Value)
 	require.Zero(t, e.DefaultLifetime.Value)
 	require.False(t, e.ReportOnly.Value)
-	require.Equal(t, policy.Lock{Threshold: 10, Window: 15 * time.Minute, Duration: 30 * time.Minute}, e.Lock.Value)
+	require.Equal(t, lock.Policy{Threshold: 10, Window: 15 * time.Minute, Duration: 30 * time.Minute}, e.Lock.Value)
 	require.Empty(t, e.Calendars.Value)
 	require.Nil(t, e.DeliverTo.Value)
 	require.Empty(t, e.Notify.Value)

@@ -58,18 +58,10 @@ type Fields struct {
 	DefaultLifetime *time.Duration     // of a secret whose maker says none
 	MaxLifetime     *time.Duration     // of any secret
 	ReportOnly      *bool              // what breaks the policy is recorded and not refused
-	Lock            *Lock
+	Lock            *lock.Policy       // when wrong secrets lock an account, and for whom
 	Calendars       *[]id.Calendar
 	DeliverTo       *Delivery
 	Notify          *[]string // e-mail addresses
-}
-
-// Lock is when wrong secrets lock an account, and for whom.
-type Lock struct {
-	Threshold int           // wrong secrets within a window
-	Window    time.Duration // from the first wrong secret
-	Duration  time.Duration // from the last counted one
-	Strict    bool          // a lock refuses trusted sources, too
 }
 
 // Kinds of delivery.
@@ -93,7 +85,6 @@ var (
 	DefaultOverlap  = 7 * day
 	DefaultNotice   = []time.Duration{30 * day, 14 * day, 7 * day, day}
 	DefaultQuietFor = day
-	DefaultLock     = Lock{Threshold: lock.Default.Threshold, Window: lock.Default.Window, Duration: lock.Default.Duration}
 )
 
 // Create puts a new policy, the rows that list it, and its Task. It is lost when what it is attached to has a policy, or is a

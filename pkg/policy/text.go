@@ -8,6 +8,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/name"
 	"github.com/rekey-dev/rekey/pkg/period"
 )
@@ -46,7 +47,7 @@ type Text struct {
 // ScheduleText is a schedule as the API spells it: every is a duration of whole days.
 type ScheduleText struct{ Every, Rule, Zone string }
 
-// LockText is a Lock as the API spells it; what is nil is missing.
+// LockText is a lock's numbers as the API spells it; what is nil is missing.
 type LockText struct {
 	Threshold *int
 	Window    *string
@@ -218,11 +219,11 @@ func (r *reading) schedule(t *ScheduleText) *calendar.Schedule {
 	return s
 }
 
-func (r *reading) lock(t *LockText) *Lock {
+func (r *reading) lock(t *LockText) *lock.Policy {
 	if t == nil {
 		return nil
 	}
-	var l Lock
+	var l lock.Policy
 	switch {
 	case t.Threshold == nil:
 		r.refuse("/lock/threshold", "is missing")

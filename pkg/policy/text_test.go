@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/policy"
 )
 
@@ -28,7 +29,7 @@ func TestRead_TakesEveryFieldWithinItsBounds_B9(t *testing.T) {
 	require.Equal(t, full, policy.TextOf(f), "and spells it as it was")
 	require.Equal(t, 7*day, *f.Overlap)
 	require.Equal(t, []time.Duration{30 * day, 14 * day, 7 * day, day}, f.Notice)
-	require.Equal(t, policy.Lock{Threshold: 3, Window: time.Minute, Duration: day, Strict: true}, *f.Lock)
+	require.Equal(t, lock.Policy{Threshold: 3, Window: time.Minute, Duration: day, Strict: true}, *f.Lock)
 
 	nothing, bad := policy.Text{}.Read()
 	require.Empty(t, bad)

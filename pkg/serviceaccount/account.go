@@ -43,6 +43,7 @@ type Account struct {
 	KeysVersion int64 // raised by every change of a key
 	KeyCount    int   // keys that are not revoked
 	Lock        lock.Counter
+	LockPolicy  lock.Policy // of the rotation policy that holds for the account; the zero Policy where lock.Default does
 }
 
 // Ended says when, by whom and why a principal's or a key's life ended.
@@ -61,8 +62,8 @@ func (Create) Write() {}
 // the fields' own. All of it is one conditional update of one item (and the rows that list the account).
 type Update struct {
 	Old Account
-	// New, if not nil, has what an administrator sets: name, description, role, status, contacts, external ID, tags,
-	// version, event seq, updated-at. It adds the condition that Old's event seq is still the last.
+	// New, if not nil, has what an administrator sets: name, description, role, status, contacts, external ID, tags, the lock's
+	// policy, version, event seq, updated-at. It adds the condition that Old's event seq is still the last.
 	New *Account
 	// SameKeys adds the condition that no key of the account has changed since Old was read.
 	SameKeys bool

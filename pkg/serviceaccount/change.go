@@ -76,6 +76,12 @@ func (s *Service) create(ctx context.Context, c call.Call, in New) (View, error)
 	if err := s.role(ctx, c, in.RoleID, object(a)); err != nil {
 		return View{}, c.Deny(ctx, s.Store.Deny, refused, err)
 	}
+	if a.LockPolicy, err = s.LockAt(ctx, at); err != nil {
+		return View{}, err
+	}
+	if a.LockPolicy != (lock.Policy{}) {
+		e.Details["lock"] = a.LockPolicy.Details()
+	}
 	view := View{Account: a}
 	record, err := c.Idempotency.Record(op, now, view, nil)
 	if err != nil {

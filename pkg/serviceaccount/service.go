@@ -18,6 +18,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/name"
 	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/role"
 )
 
@@ -53,6 +54,8 @@ type Service struct {
 	Fold  func(name string) string // the form in which names are compared
 	Now   func() time.Time
 	Rand  io.Reader
+	// LockAt returns what the lock of a new account at a place has instead of lock.Default; the zero Policy for nothing.
+	LockAt func(ctx context.Context, at place.Place) (lock.Policy, error)
 }
 
 // View is an account with what is shown of it beside what it holds.

@@ -1,11 +1,15 @@
 package storetest
 
 import (
+	"time"
+
 	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
 var accountTests = []test{
@@ -20,6 +24,23 @@ var accountTests = []test{
 		w.same(bare, w.readAccount(bare.ID))
 		_, err := w.store.Account(w.ctx, newID[id.ServiceAccount]())
 		w.notFound(err)
+	}},
+	{"the numbers of an account's lock are written with it, change with an edit, and are what a verdict reads", func(w *world) {
+		a := w.newAccount("Recorder", w.co)
+		a.LockPolicy = lock.Policy{Threshold: 3, Window: time.Minute, Duration: 24 * time.Hour, Strict: true}
+		w.commit(w.creation(a))
+		names := verify.Names{Principal: string(a.ID), Company: w.co.Company}
+		seen := func(want lock.Policy) {
+			w.Equal(want, w.readAccount(a.ID).LockPolicy)
+			w.Equal(want, w.snapshot("", names).Principal.LockPolicy)
+		}
+		seen(a.LockPolicy)
+		w.commit(w.issue(a, w.newKey(a, "K")))
+		seen(a.LockPolicy)
+		for _, p := range []lock.Policy{{Threshold: 100, Window: 24 * time.Hour, Duration: time.Minute}, {}, {Threshold: 10, Window: time.Hour, Duration: time.Hour}} {
+			w.commit(w.edit(w.readAccount(a.ID), func(n *serviceaccount.Account) { n.LockPolicy = p }))
+			seen(p)
+		}
 	}},
 	{"an account's ID is taken once", func(w *world) {
 		a := w.account("Recorder", w.root)

@@ -11,6 +11,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/listing"
+	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
@@ -90,7 +91,7 @@ func fullFields() policy.Fields {
 		Schedule: &calendar.Schedule{Rule: "FREQ=MONTHLY;BYDAY=1SU", Zone: "Europe/Berlin"}, Overlap: to(time.Minute),
 		Notice: []time.Duration{90 * 24 * time.Hour, time.Hour}, QuietFor: to(time.Hour), RetireOnQuiet: to(true), ExtendOnce: to(48 * time.Hour),
 		AllowRotateSelf: to(false), DefaultLifetime: to(24 * time.Hour), MaxLifetime: to(3650 * 24 * time.Hour), ReportOnly: to(true),
-		Lock:      &policy.Lock{Threshold: 3, Window: time.Minute, Duration: 24 * time.Hour, Strict: true},
+		Lock:      &lock.Policy{Threshold: 3, Window: time.Minute, Duration: 24 * time.Hour, Strict: true},
 		Calendars: &[]id.Calendar{newID[id.Calendar](), newID[id.Calendar]()},
 		DeliverTo: &policy.Delivery{Type: policy.SecretsManager, SecretID: "acme/key", JSONKey: "api_key", RoleARN: "arn:aws:iam::123456789012:role/rekey"},
 		Notify:    &[]string{"ops@example.com", "Straße@example.com"},

@@ -29,7 +29,8 @@ func credentialOf(k apikey.Key) *verify.Credential {
 
 func principalOf(a serviceaccount.Account) *verify.Principal {
 	return &verify.Principal{ID: string(a.ID), Name: a.Name, Place: a.Place, RoleID: a.RoleID,
-		Active: a.Status == serviceaccount.Active, IssueEpoch: a.IssueEpoch, EventSeq: a.EventSeq, Lock: a.Lock}
+		Active: a.Status == serviceaccount.Active, IssueEpoch: a.IssueEpoch, EventSeq: a.EventSeq, Lock: a.Lock,
+		LockPolicy: a.LockPolicy}
 }
 
 func (w *world) snapshot(cred string, names verify.Names) verify.Snapshot {

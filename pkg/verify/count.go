@@ -19,7 +19,8 @@ import (
 // committed before the caller hears its 401; if either cannot be, the answer is neither yes nor no.
 func (v *Verifier) count(ctx context.Context, out Verdict, o Origin, now time.Time) error {
 	c, counter := out.Credential, out.counter()
-	f := Failure{Owner: c.Owner(), Source: o.Address, Epoch: counter.Epoch, KeyID: c.ID, UserAgent: o.UserAgent, At: now, Policy: v.Policy}
+	f := Failure{Owner: c.Owner(), Source: o.Address, Epoch: counter.Epoch, KeyID: c.ID, UserAgent: o.UserAgent, At: now,
+		Policy: out.Principal.LockPolicy.Or(v.Policy)}
 	if _, err := v.Store.Count(ctx, f); err != nil {
 		return unavailable(err)
 	}
@@ -50,9 +51,13 @@ func (v *Verifier) announce(ctx context.Context, out Verdict, counter lock.Count
 		}
 		e := v.event(out, o, now, audit.PrincipalLocked, audit.Actor{Type: audit.System, ID: "system", Name: "rekey"}, target)
 		e.Seq = seq + 1
+		policy, effect := out.Principal.LockPolicy.Or(v.Policy), "untrusted_sources"
+		if policy.Strict {
+			effect = "all"
+		}
 		e.Details = map[string]any{"failures": counter.Failures, "threshold": counter.Threshold, "key_id": c.ID,
 			"key_prefix": c.prefix(), "locked_until": counter.LockEndsAt.UTC().Format(time.RFC3339),
-			"window": period.Format(v.Policy.Window), "source_ip": o.Address, "effect": "untrusted_sources"}
+			"window": period.Format(policy.Window), "source_ip": o.Address, "effect": effect}
 		err := v.Store.Announce(ctx, c.Owner(), counter, e)
 		if err == nil {
 			if v.Announced != nil {

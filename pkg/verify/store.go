@@ -59,6 +59,7 @@ type Principal struct {
 	IssueEpoch int64
 	EventSeq   int64
 	Lock       lock.Counter // of an account
+	LockPolicy lock.Policy  // of an account; the zero Policy where the Verifier's holds
 }
 
 // Snapshot is what one verdict depends on. A nil member was not there, or not asked for.

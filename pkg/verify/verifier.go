@@ -32,7 +32,7 @@ type Verifier struct {
 	Peppers Peppers
 	Now     func() time.Time
 	Rand    io.Reader
-	Policy  lock.Policy
+	Policy  lock.Policy // where an account has none of its own
 	// Failed is told of a write that was given up: LastUse, Sighting, Announcement or Usage. The verdict stands without it, and the
 	// next request tries again. It must not block.
 	Failed func(what string, err error)
@@ -163,7 +163,7 @@ func (v *Verifier) judge(ctx context.Context, out Verdict, tok token.Token, well
 				return Verdict{}, err
 			}
 		}
-		refused = lock.Refuses(out.source, counter.Epoch, now)
+		refused = out.Principal.LockPolicy.Refuses(out.source, counter.Epoch, now)
 		if !counter.Announced {
 			v.announce(ctx, out, counter, o, now)
 		}

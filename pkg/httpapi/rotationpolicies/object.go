@@ -6,6 +6,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/httpapi"
 	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/period"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/precondition"
@@ -106,7 +107,7 @@ func scheduleOf(s *calendar.Schedule) httpapi.Nullable[Schedule] {
 	return httpapi.NullableOf(&Schedule{Every: httpapi.Text(policy.Every(*s)), RRule: httpapi.Text(s.Rule), TimeZone: s.Zone})
 }
 
-func lockOf(l policy.Lock) *LockTerms {
+func lockOf(l lock.Policy) *LockTerms {
 	return &LockTerms{Threshold: l.Threshold, Window: period.Format(l.Window), Duration: period.Format(l.Duration), Strict: l.Strict}
 }
 
@@ -167,7 +168,7 @@ func EffectiveOf(e policy.Effective) Effective {
 		DefaultLifetime: Bound(shown(e.DefaultLifetime, bound)),
 		MaxLifetime:     Bound(shown(e.MaxLifetime, bound)),
 		ReportOnly:      shown(e.ReportOnly, same[bool]),
-		Lock:            shown(e.Lock, func(l policy.Lock) LockTerms { return *lockOf(l) }),
+		Lock:            shown(e.Lock, func(l lock.Policy) LockTerms { return *lockOf(l) }),
 		CalendarIDs:     shown(e.Calendars, entries[id.Calendar]),
 		DeliverTo:       shown(e.DeliverTo, deliveryOf),
 		Notify:          shown(e.Notify, entries[string]),

@@ -64,14 +64,18 @@ func Of(v serviceaccount.View, now time.Time) Account {
 		UpdatedAt: httpapi.TimeText(a.UpdatedAt)}
 	if a.Status == serviceaccount.Active && a.Lock.Locked(now) {
 		out.Locked = true
-		out.Lock.Value = lockOf(a.Lock, v.Sources)
+		out.Lock.Value = lockOf(a.Lock, a.LockPolicy.Or(lock.Default), v.Sources)
 	}
 	return out
 }
 
-func lockOf(c lock.Counter, sources []lock.Source) *Lock {
+func lockOf(c lock.Counter, p lock.Policy, sources []lock.Source) *Lock {
+	effect := "untrusted_sources"
+	if p.Strict {
+		effect = "all"
+	}
 	l := Lock{Since: httpapi.TimeText(c.LastFailureAt), Until: httpapi.TimeText(c.LockEndsAt), Failures: c.Failures,
-		Reason: strconv.Itoa(c.Failures) + " wrong secrets within " + period.Format(lock.Default.Window), Effect: "untrusted_sources",
+		Reason: strconv.Itoa(c.Failures) + " wrong secrets within " + period.Format(p.Window), Effect: effect,
 		Sources: []Source{}, ClearedBy: []string{"regenerate", "unlock", "time"}}
 	for _, s := range sources {
 		l.Sources = append(l.Sources, Source{SourceIP: s.Address, UserAgent: s.UserAgent, KeyID: s.KeyID,

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rekey-dev/rekey/pkg/httpapi/httpapitest"
+	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/rekeytest"
 	"github.com/rekey-dev/rekey/pkg/token"
 )
@@ -216,6 +217,18 @@ func TestLock_IsShownWithWhenWhyAndWhoAndUnlockEndsIt_I2(t *testing.T) {
 	require.Nil(t, unlocked.JSON(t)["lock"])
 	require.Equal(t, etag, unlocked.Header["Etag"], "the ETag does not cover locks")
 	require.Empty(t, w.Call(w.Owner.Secret, list("locked=true")).Items(t))
+}
+
+func TestLock_OfAStrictPolicyIsShownWithItsNumbersAndThatItRefusesAll_B2(t *testing.T) {
+	w := httpapitest.New(t)
+	w.Policy(rekeytest.At(w.Company), policy.Text{Lock: &policy.LockText{Threshold: rekeytest.To(3), Window: rekeytest.To("PT5M"),
+		Duration: rekeytest.To("PT2H"), Strict: rekeytest.To(true)}})
+	account := w.Account("exporter", w.Company)
+	w.Guess(w.Issue(account.ID, "primary").Secret, rekeytest.Away, 3)
+	lock := w.Call(w.Owner.Secret, on("GET", string(account.ID), "", "")).JSON(t)["lock"].(map[string]any)
+	require.Equal(t, "3 wrong secrets within PT5M", lock["reason"])
+	require.Equal(t, "2031-03-04T07:06:10Z", lock["until"])
+	require.Equal(t, "all", lock["effect"])
 }
 
 func TestList_FiltersFindWhatTheyName_W7(t *testing.T) {
