@@ -159,6 +159,56 @@ func TestLock_ASourceThatAuthenticatedLatelyIsNotLockedOutByStrangers_B2(t *test
 	require.Equal(t, "locked", consumer.status(k.secret).Text("status"))
 }
 
+// A policy's lock holds for the accounts below it, from minutes after its change until minutes after its end.
+func TestLock_APolicySetsItsNumbersAndMayRefuseEverybody_I2_B2(t *testing.T) {
+	t.Parallel()
+	p := asOwner(t)
+	k, other := newKey(t), newKey(t)
+	path := "/service-accounts/" + k.account
+	consumer := holding(t, k.secret)
+	consumer.get("/me").expect(http.StatusOK)
+	changed := func(n int) {
+		t.Helper()
+		eventually(t, 4*time.Minute, func() bool { return len(p.records(k.account, "service_account.updated")) == n }, "the lock has no new numbers")
+	}
+	id := p.policy(k.account, client.Object{"lock": client.Object{"threshold": 3, "window": "PT5M", "duration": "PT2H", "strict": false}}).Text("id")
+	changed(1)
+	record := p.records(k.account, "service_account.updated")[0]
+	require.Equal(t, "system", record.Text("actor.type"))
+	require.Equal(t, id, record.Text("details.policy_id"))
+	require.Equal(t, 3, record.Number("details.lock.threshold"))
+
+	stranger(t).guess(k.secret, 0, 2)
+	require.Equal(t, false, p.get(path).expect(http.StatusOK)["locked"])
+	stranger(t).guess(k.secret, 2, 3)
+	locked := p.get(path).expect(http.StatusOK)
+	require.Equal(t, true, locked["locked"])
+	require.Equal(t, "untrusted_sources", locked.Text("lock.effect"))
+	until, err := time.Parse(time.RFC3339, locked.Text("lock.until"))
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now().Add(2*time.Hour), until, time.Minute)
+	consumer.get("/me").expect(http.StatusOK)
+	stranger(t).guess(other.secret, 0, threshold-1)
+	require.Equal(t, false, p.get("/service-accounts/" + other.account).expect(http.StatusOK)["locked"])
+	stranger(t).guess(other.secret, threshold-1, threshold)
+	require.Equal(t, true, p.get("/service-accounts/" + other.account).expect(http.StatusOK)["locked"])
+
+	p.patch("/rotation-policies/"+id, client.Object{"lock": client.Object{"strict": true}}).expect(http.StatusOK)
+	changed(2)
+	require.Equal(t, "all", p.get(path).expect(http.StatusOK).Text("lock.effect"))
+	consumer.get("/me").refused()
+	require.Equal(t, "locked", consumer.status(k.secret).Text("status"))
+
+	require.Equal(t, http.StatusNoContent, p.delete("/rotation-policies/"+id).Status)
+	changed(3)
+	consumer.get("/me").expect(http.StatusOK)
+	p.post(path+"/unlock", nil).expect(http.StatusOK)
+	stranger(t).guess(k.secret, 0, threshold-1)
+	require.Equal(t, false, p.get(path).expect(http.StatusOK)["locked"])
+	stranger(t).guess(k.secret, threshold-1, threshold)
+	require.Equal(t, true, p.get(path).expect(http.StatusOK)["locked"])
+}
+
 func TestLock_AForwardedAddressIsNobodysAddress_B2(t *testing.T) {
 	t.Parallel()
 	k := newKey(t)

@@ -71,7 +71,7 @@ func (b *builder) putTask(w change.Write, t policy.Task) {
 	e.setString(attrNodePath, t.Place.Path)
 	e.setString(attrCompany, string(t.Place.Company))
 	e.setInt(attrVersion, t.Version)
-	e.remove(attrCursor, attrTTL)
+	e.remove(attrStage, attrCursor, attrTTL)
 	setDue(e, string(t.Policy), t.DueAt)
 	b.put(a)
 }
@@ -114,15 +114,17 @@ func (s *Store) Tasks(ctx context.Context, policies []id.Policy) (_ []policy.Tas
 // taskKept is how long a task that is done is kept before its storage is reclaimed.
 const taskKept = 24 * time.Hour
 
-// AdvanceTask notes how far a task has come: next has another cursor and due time, and none when it is done. It is lost when the
+// AdvanceTask notes how far a task has come: next has another stage, cursor and due time, and no due time when it is done. It is lost when the
 // policy has changed since, or somebody else has advanced the task: one update.
 func (s *Store) AdvanceTask(ctx context.Context, old, next policy.Task) (err error) {
 	defer wrap(&err, "Store.AdvanceTask(%s)", old.Policy)
 	a := action{table: s.tables.Identity, key: taskKey(old.Policy), reason: "the task is another, or somebody else has advanced it"}
 	e := &a.expr
 	e.require(e.isInt(attrVersion, old.Version))
+	e.require(e.isInt(attrStage, int64(old.Stage)))
 	e.require(e.isText(attrCursor, old.Cursor))
 	e.require(e.isTime(attrDueAt, old.DueAt))
+	e.setInt(attrStage, int64(next.Stage))
 	e.setString(attrCursor, next.Cursor)
 	setDue(e, string(old.Policy), next.DueAt)
 	if next.DueAt.IsZero() {

@@ -155,6 +155,7 @@ func policyRows(p policy.Policy) []row {
 
 func decodeTask(it item) (policy.Task, error) {
 	r := reader{it: it}
-	return policy.Task{Policy: id.Policy(r.string(attrID)), Place: r.place(), Version: r.int(attrVersion), Cursor: r.string(attrCursor),
+	return policy.Task{Policy: id.Policy(r.string(attrID)), Place: r.place(), Version: r.int(attrVersion),
+		Stage: policy.Stage(r.int(attrStage)), Cursor: r.string(attrCursor),
 		AttachedTo: policy.Attachment{Kind: policy.Kind(r.string(attrAttachedKind)), ID: r.string(attrAttachedID)}, DueAt: r.time(attrDueAt)}, r.err
 }

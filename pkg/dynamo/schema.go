@@ -16,8 +16,8 @@ package dynamo
 //	Identity  key              key_…               key                    -    < 4,096  keys, authorizer (use, remac)    authorizer, keystatus, keys
 //	Identity  retired          key_… pat_…         retired#<MAC, hex>     -    < 300    keys (regenerate)                authorizer, keystatus (after a mismatch)
 //	Identity  sighting         key_… pat_…         seen#<address>         yes  < 500    authorizer, keystatus            the same, keys
-//	Identity  service_account  sa_…                account                -    < 3,072  serviceaccounts, keys,           authorizer, keystatus, keys,
-//	                                                                                    authorizer (lock)                serviceaccounts
+//	Identity  service_account  sa_…                account                -    < 3,072  serviceaccounts, keys, sweeper,  authorizer, keystatus, keys,
+//	                                                                                    authorizer (lock)                serviceaccounts, sweeper
 //	Identity  about            sa_…                about                  -    < 5,120  serviceaccounts                  serviceaccounts, keys
 //	Identity  key_row          sa_…                key#<created>#<key_…>  -    < 600    keys                             serviceaccounts, keys
 //	Identity  epoch_end        sa_…                epoch#<epoch, 10>      -    < 400    serviceaccounts                  serviceaccounts, keys
@@ -314,6 +314,7 @@ const (
 	attrAttachedKind = "attached_kind"
 	attrAttachedID   = "attached_id"
 	attrFields       = "fields" // a JSON object of what the policy sets
+	attrStage        = "stage"  // policy.Stage
 	attrCursor       = "cursor"
 )
 

@@ -126,10 +126,10 @@ func (s *Store) AdvanceTask(ctx context.Context, old, next policy.Task) error {
 		return err
 	}
 	t, ok := s.tasks[old.Policy]
-	if !ok || t.Version != old.Version || t.Cursor != old.Cursor || !t.DueAt.Equal(old.DueAt) {
+	if !ok || t.Version != old.Version || t.Stage != old.Stage || t.Cursor != old.Cursor || !t.DueAt.Equal(old.DueAt) {
 		return &change.Lost{Reason: "the task is another, or somebody else has advanced it"}
 	}
-	t.Cursor, t.DueAt = next.Cursor, next.DueAt
+	t.Stage, t.Cursor, t.DueAt = next.Stage, next.Cursor, next.DueAt
 	s.tasks[t.Policy] = t
 	return nil
 }

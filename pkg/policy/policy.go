@@ -106,15 +106,50 @@ type Delete struct {
 
 func (Delete) Write() {}
 
-// Task is what a change of a policy leaves to be done: the keys below its attachment are to be brought in line, a page at a
-// time. There is one for a policy while something is left; a further change begins it anew.
+// Task is what a change of a policy leaves to be done: the accounts and the keys below its attachment are to be brought in line,
+// a page at a time. There is one for a policy while something is left; a further change begins it anew.
 type Task struct {
 	Policy     id.Policy
 	AttachedTo Attachment
 	Place      place.Place
-	Version    int64     // raised by every change of the policy: whoever works on an older one has lost
+	Version    int64 // raised by every change of the policy: whoever works on an older one has lost
+	Stage      Stage
 	Cursor     string    // where to go on; "" at the beginning
 	DueAt      time.Time // when to look at it next
+}
+
+// Stage is what a task goes through. It does so twice: an account or a key that is made while a policy changes may be made under
+// what held before, and be there only when the task has gone by.
+type Stage int
+
+const (
+	Accounts Stage = iota
+	Keys
+	AccountsAgain
+	KeysAgain
+)
+
+// Settled is how long after a task's first passage its second one begins: longer than any request or run that read the policy
+// before it changed goes on; the template ends them within a minute.
+const Settled = 5 * time.Minute
+
+// OfAccounts tells whether the task goes through accounts now, and otherwise through keys.
+func (s Stage) OfAccounts() bool { return s == Accounts || s == AccountsAgain }
+
+// Next is the task after a page: at the position where its stage goes on or, when that is "", at the next stage. It is not due
+// any more after the last.
+func (t Task) Next(position string, now time.Time) Task {
+	t.Cursor = position
+	switch {
+	case position != "":
+	case t.Stage == KeysAgain:
+		t.DueAt = time.Time{}
+	default:
+		if t.Stage++; t.Stage == AccountsAgain {
+			t.DueAt = now.Add(Settled)
+		}
+	}
+	return t
 }
 
 // TaskOf is the task that a change of a policy leaves. A deletion counts as one more version.

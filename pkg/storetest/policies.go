@@ -220,7 +220,7 @@ var policyTests = []test{
 		w.False(w.dueAt(w.now.Add(-time.Millisecond), p.ID))
 		first := w.task(p.ID)
 		next := first
-		next.Cursor, next.DueAt = "page 2", w.now.Add(time.Minute)
+		next.Stage, next.Cursor, next.DueAt = policy.Keys, "page 2", w.now.Add(time.Minute)
 		w.NoError(w.store.AdvanceTask(w.ctx, first, next))
 		w.same(next, w.task(p.ID))
 		w.False(w.dueAt(w.now, p.ID))
@@ -251,6 +251,23 @@ var policyTests = []test{
 		w.NoError(w.store.AdvanceTask(w.ctx, t, done))
 		w.commit(w.editPolicy(p, func(n *policy.Policy) { n.Fields.ReportOnly = to(true) }))
 		w.Equal(int64(2), w.task(p.ID).Version)
+	}},
+	{"a task that is in another stage, at another position or due at another time is not advanced", func(w *world) {
+		p := w.policyOf(nodePolicy(w.below), w.below)
+		t := w.task(p.ID)
+		for _, other := range []func(*policy.Task){func(t *policy.Task) { t.Stage++ }, func(t *policy.Task) { t.Cursor = "x" },
+			func(t *policy.Task) { t.DueAt = t.DueAt.Add(time.Second) }, func(t *policy.Task) { t.Version++ }} {
+			old := t
+			other(&old)
+			w.ErrorIs(w.store.AdvanceTask(w.ctx, old, old.Next("", w.now)), change.ErrLost)
+		}
+		for stage := policy.Accounts; stage <= policy.KeysAgain; stage++ {
+			w.Equal(stage, t.Stage)
+			next := t.Next("", w.now)
+			w.NoError(w.store.AdvanceTask(w.ctx, t, next))
+			t = next
+		}
+		w.Zero(t.DueAt)
 	}},
 	{"one of many who advance a task does", func(w *world) {
 		p := w.policyOf(nodePolicy(w.below), w.below)
