@@ -73,7 +73,7 @@ func decodeUsage(k id.Key, it item) (usage.Row, error) {
 		return usage.Row{}, fmt.Errorf("%q is no hour: %w", parts[0], err)
 	}
 	return usage.Row{Key: k, Hour: time.UnixMilli(hour).UTC(), Verdict: usage.Verdict(parts[1]), Source: parts[2], API: parts[3],
-		Method: parts[4], Route: parts[5], UserAgent: r.string(attrUserAgent), Count: r.int(attrUses), FirstAt: r.time(attrFirstAt),
+		Method: parts[4], Route: parts[5], UserAgent: r.string(attrUserAgent), Count: max(1, r.int(attrUses)), FirstAt: r.time(attrFirstAt),
 		LastAt: r.time(attrLastAt)}, r.err
 }
 

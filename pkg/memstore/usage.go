@@ -50,6 +50,7 @@ func (s *Store) Usage(ctx context.Context, k id.Key, from, to time.Time, after s
 		if len(out) == limit {
 			return out, usagePosition(out[limit-1]), nil
 		}
+		r.Count = max(1, r.Count)
 		out = append(out, r)
 	}
 	return out, "", nil

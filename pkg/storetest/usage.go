@@ -46,6 +46,13 @@ var usageTests = []test{
 		w.same([]usage.Row{want}, w.usage(k.ID, 0))
 		w.same(k, w.readKey(k.ID))
 	}},
+	{"a row of usage without a count was used at least once", func(w *world) {
+		k := w.key(w.account("Recorder", w.co), "Production")
+		w.tally(w.tallied(k, 0))
+		w.same([]usage.Row{w.tallied(k, 1)}, w.usage(k.ID, 0))
+		w.tally(w.tallied(k, 0), w.tallied(k, 3))
+		w.same([]usage.Row{w.tallied(k, 3)}, w.usage(k.ID, 0))
+	}},
 	{"a late count of usage adds up and takes the last use not back", func(w *world) {
 		k := w.key(w.account("Recorder", w.co), "Production")
 		newer, late := w.tallied(k, 1), w.tallied(k, 2)

@@ -137,8 +137,8 @@ type Store interface {
 	// seq to the record's, conditional on its being the next, and sets its RetiredSeenAt; change.ErrLost when another request was first.
 	See(ctx context.Context, cred string, old, new apikey.Sighting, event *audit.Event) error
 	// Tally adds a row's count to what is there of the same key, hour, source, API, method, route and verdict, or puts the row:
-	// one write unit; FirstAt stays as it is there, LastAt never goes back. It is not sent again when its outcome is unknown, so
-	// that nothing is counted twice.
+	// one write unit; FirstAt stays as it is there, LastAt never goes back. A row whose counts add up to 0 reads as 1: it is there
+	// because it was used. It is not sent again when its outcome is unknown, so that nothing is counted twice.
 	Tally(ctx context.Context, r usage.Row) error
 	// Deny puts the record of a refusal. That it is there already is no error.
 	Deny(ctx context.Context, event audit.Event) error

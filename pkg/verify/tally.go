@@ -18,6 +18,10 @@ import (
 // row only when as many minutes have passed since it was last written as between that and its first request: in the minutes 1,
 // 2, 4, 8, 16 and 32 of its hour, and after it; seven writes instead of sixty. So a reader is told about half of what an
 // environment has counted, or more, and what it holds when it ends is lost.
+//
+// After a failure the rows of the key rest for a second, so that a store which refuses them is not waited for in every request:
+// only a row that was never tried is. What failed is lost as a count, as it may be written all the same; as a row, who and where,
+// it stays to be written until the hour after its own is over.
 type tally struct {
 	mu   sync.Mutex
 	rows map[sender]*row
@@ -38,14 +42,22 @@ type row struct {
 	count   int64 // that is not written
 	first   time.Time
 	last    time.Time
-	written time.Time // zero before the first time
+	written time.Time // zero while it is not there
+	tried   bool      // to write it
 }
 
 // keyRows are the rows of a key: those of its hour, and those of the hour before that are not written yet.
 type keyRows struct {
-	hour int64
-	own  int // of the hour, without the shared ones
-	rows []*row
+	hour   int64
+	own    int // of the hour, without the shared ones
+	rows   []*row
+	failed time.Time // when a row could not be written
+}
+
+// rests tells whether a row could not be written just now. A clock that is put back ends it.
+func (k *keyRows) rests(now time.Time) bool {
+	since := now.Sub(k.failed)
+	return since >= 0 && since < tallyRest
 }
 
 const (
@@ -55,6 +67,8 @@ const (
 	rowsAtOnce = 25
 	// tallyParallelism is how many rows are written at the same time.
 	tallyParallelism = 8
+	// tallyRest is how long a key's rows are not tried again after a failure.
+	tallyRest = time.Second
 )
 
 // note counts a request of a key, and tells whether its row is to be written before the answer. It allocates nothing where the
@@ -71,13 +85,13 @@ func (t *tally) count(s sender, agent string, now time.Time) (first bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if r := t.rows[s]; r != nil && r.hour == hour {
-		return r.add(agent, now)
+		return t.add(r, agent, now)
 	}
 	k := t.turn(s.key, hour)
 	if k.own >= usage.RowsAnHour {
 		s.address, s.api, s.method, s.route = usage.Other, "", "", usage.Other
 		if r := t.rows[s]; r != nil && r.hour == hour {
-			return r.add(agent, now)
+			return t.add(r, agent, now)
 		}
 	} else {
 		k.own++
@@ -90,10 +104,10 @@ func (t *tally) count(s sender, agent string, now time.Time) (first bool) {
 	return true
 }
 
-func (r *row) add(agent string, now time.Time) (first bool) {
+func (t *tally) add(r *row, agent string, now time.Time) (first bool) {
 	r.count++
 	r.agent, r.last = agent, now
-	return r.written.IsZero()
+	return r.written.IsZero() && !t.keys[r.key].rests(now)
 }
 
 // turn returns the rows of a key, turned to an hour: of the hour before only what is not written stays, and nothing of others.
@@ -112,7 +126,7 @@ func (t *tally) turn(key string, hour int64) *keyRows {
 		if t.rows[r.sender] == r {
 			delete(t.rows, r.sender)
 		}
-		if r.count > 0 && r.hour == hour-1 {
+		if (r.count > 0 || r.written.IsZero()) && r.hour == hour-1 {
 			kept = append(kept, r)
 		}
 	}
@@ -158,12 +172,13 @@ func (t *tally) take(key string, now time.Time) []writing {
 	if k == nil {
 		return nil
 	}
+	rests := k.rests(now)
 	var out []writing
 	for _, anew := range []bool{true, false} {
 		for _, r := range k.rows {
-			if len(out) < rowsAtOnce && r.count > 0 && r.written.IsZero() == anew && (anew || r.due(hour, now)) {
+			if len(out) < rowsAtOnce && r.written.IsZero() == anew && (anew || r.count > 0 && r.due(hour, now)) && !(rests && r.tried) {
 				out = append(out, writing{row: r, what: r.usage(), anew: anew})
-				r.count, r.written = 0, now
+				r.count, r.written, r.tried = 0, now, true
 			}
 		}
 	}
@@ -182,11 +197,14 @@ func (r *row) usage() usage.Row {
 }
 
 // failed takes back that a row is there. Its count is lost, as it may be written all the same.
-func (t *tally) failed(w writing) {
+func (t *tally) failed(w writing, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if w.anew {
 		w.row.written = time.Time{}
+	}
+	if k := t.keys[w.row.key]; k != nil {
+		k.failed = now
 	}
 }
 
@@ -213,7 +231,7 @@ func (v *Verifier) flush(ctx context.Context, out Verdict, now time.Time) {
 	}
 	for i, err := range errs {
 		if err != nil {
-			v.tally.failed(rows[i])
+			v.tally.failed(rows[i], now)
 			v.failed(Usage, err)
 		}
 	}

@@ -194,6 +194,7 @@ func TestUsage_AFailureIsIgnoredAndTheNextRequestWritesTheRow_B4(t *testing.T) {
 		getKey(w, k.Secret, rekeytest.Home)
 		require.Equal(t, []string{"Snapshot", "Tally"}, w.Store.Calls())
 		require.Equal(t, []string{verify.Usage}, w.GaveUp)
+		w.Advance(time.Second)
 		require.Equal(t, 1, tallies(w.Calls(func() { getKey(w, k.Secret, rekeytest.Home) })))
 		rows := rowsOf(w, k)
 		require.Len(t, rows, 1)
