@@ -39,7 +39,7 @@ func newHandler(ctx context.Context, lookup boot.Lookup) (handler, error) {
 	coins := &mint.Mint{Peppers: env.Peppers(), Rand: rand.Reader} // nothing that it makes is repeated
 	rotations := &rotation.Service{Store: store, Keys: keys, Mint: coins, Terms: rotation.Under(store), Now: time.Now, Rand: rand.Reader,
 		Courier: &delivery.Courier{Boxes: consumer.New(env.AWS(), msp.IDOf(store)), Abandoned: keys.Abandoned}}
-	s := &sweep.Sweeper{Store: store, Keys: keys, Rotations: rotations, Terms: rotation.Under(store), Shards: dynamo.DueShards,
+	s := &sweep.Sweeper{Store: store, Leases: store, Keys: keys, Rotations: rotations, Terms: rotation.Under(store), Shards: dynamo.DueShards,
 		Hold: env.Hold(), Now: time.Now, Rand: rand.Reader, Log: env.Logger()}
 	metrics := env.Metrics()
 	return func(ctx context.Context, _ json.RawMessage) (sweep.Run, error) {

@@ -74,6 +74,7 @@ func rotationRowPK(at string) string      { return "list#rotations#" + at }
 func eventKey(e id.Event) key             { return key{string(e), "event"} }
 func idemKey(scope string) key            { return key{"idem#" + scope, "idem"} }
 func warmKey() key                        { return key{"warm", "warm"} }
+func leaseKey(shard int) key              { return key{"lease#" + shardName(shard), "lease"} }
 func eventRowPK(p string) string          { return "at#" + p }
 func policyAtKey(p id.Policy) key         { return key{string(p), "policy_at"} }
 func taskKey(p id.Policy) key             { return key{prefixTask + string(p), "task"} }

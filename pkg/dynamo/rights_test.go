@@ -299,7 +299,7 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 
 	during("SweeperFunction", func() {
 		rotate := &rotation.Service{Store: store, Keys: keys, Mint: coins, Terms: rotation.Under(store), Now: clock, Rand: rand.Reader}
-		s := &sweep.Sweeper{Store: store, Keys: keys, Rotations: rotate, Terms: rotation.Under(store), Shards: dynamo.DueShards, Now: clock, Rand: rand.Reader,
+		s := &sweep.Sweeper{Store: store, Leases: store, Keys: keys, Rotations: rotate, Terms: rotation.Under(store), Shards: dynamo.DueShards, Now: clock, Rand: rand.Reader,
 			Log: slog.New(slog.DiscardHandler)}
 		before := w.used
 		w.used = map[string]map[string]bool{}

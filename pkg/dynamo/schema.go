@@ -47,6 +47,7 @@ package dynamo
 //	                           <place or sa_…>
 //	Directory calendar         cal_…               calendar               -    < 2,048  calendars                        calendars, policies, sweeper
 //	Directory calendar_events  cal_…               events                 -    <300,000 calendars                        the same
+//	Directory lease            lease#due#<shard>      lease                  -    < 200    sweeper                          (conditions only)
 //	Audit     event            evt_…               event                  -    < 8,192  everything that changes state    auditevents, rotations, dispatcher
 //	                                                                                                                     (stream)
 //	Audit     event_row        at#<place>          <at>#<evt_…>           -    < 700    the same                         auditevents, rotations
@@ -102,6 +103,7 @@ package dynamo
 //	35  note how far that has come                           Store.AdvanceTask      UpdateItem
 //	36  how many digests each pepper has (a tool)            CountPepperUse         Scan, paced
 //	37  a calendar with its events; those of a page          Store.Calendar, Calendars Query, BatchGetItem
+//	38  take a shard of what is due for a run, give it back  Store.Lease, Release   UpdateItem
 //
 // What holds for an account (policy.Resolve) is one call of pattern 33 with its own ID, its company's and its nodes': 2 to 10
 // items, each one read unit whether or not it is there, two when a policy is over 4 KiB (many long addresses). It is read when a
@@ -214,6 +216,14 @@ const (
 
 	attrAnnouncedAt = "announced_at"
 	attrRotateAt    = "rotate_at"
+)
+
+// Leases of the shards of what is due.
+const (
+	typeLease = "lease"
+
+	attrHolder = "holder" // a run
+	attrUntil  = "until"
 )
 
 // Calendars: their types and attributes.

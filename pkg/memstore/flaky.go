@@ -246,6 +246,14 @@ func (f *Flaky) AdvanceTask(ctx context.Context, old, next policy.Task) error {
 	return effect(ctx, f, "AdvanceTask", func(ctx context.Context) error { return f.Under.AdvanceTask(ctx, old, next) })
 }
 
+func (f *Flaky) Lease(ctx context.Context, shard int, run string, now, until time.Time) error {
+	return effect(ctx, f, "Lease", func(ctx context.Context) error { return f.Under.Lease(ctx, shard, run, now, until) })
+}
+
+func (f *Flaky) Release(ctx context.Context, shard int, run string) error {
+	return effect(ctx, f, "Release", func(ctx context.Context) error { return f.Under.Release(ctx, shard, run) })
+}
+
 func (f *Flaky) Rotation(ctx context.Context, r id.Rotation) (rotation.Rotation, error) {
 	return through(ctx, f, "Rotation", func(ctx context.Context) (rotation.Rotation, error) { return f.Under.Rotation(ctx, r) })
 }

@@ -54,6 +54,7 @@ type Store struct {
 	policies  map[string]policy.Policy // by the ID of what they are attached to
 	policyAt  map[id.Policy]string
 	tasks     map[id.Policy]policy.Task // those that are done have no due time
+	leases    map[int]lease
 	calendars map[id.Calendar]calendar.Calendar
 	names     map[string]bool // folded names and addresses that are taken, by noun and place
 
@@ -89,6 +90,7 @@ func New() *Store {
 		policies:  map[string]policy.Policy{},
 		policyAt:  map[id.Policy]string{},
 		tasks:     map[id.Policy]policy.Task{},
+		leases:    map[int]lease{},
 		names:     map[string]bool{},
 		calendars: map[id.Calendar]calendar.Calendar{},
 		named:     map[id.Calendar]int{},

@@ -71,6 +71,8 @@ var faultTests = []test{
 				t := policy.TaskOf(p, 1, w.now)
 				return w.store.AdvanceTask(w.ctx, t, t)
 			},
+			"Lease":     func() error { return w.store.Lease(w.ctx, aShard(), "run", w.now, w.now.Add(time.Minute)) },
+			"Release":   func() error { return w.store.Release(w.ctx, aShard(), "run") },
 			"Calendar":  func() error { return just(w.store.Calendar(w.ctx, cal.ID)) },
 			"Calendars": func() error { return just(w.store.Calendars(w.ctx, []id.Calendar{cal.ID})) },
 			"LiveKeys":  func() error { return just(w.store.LiveKeys(w.ctx, a, w.now)) },

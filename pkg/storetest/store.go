@@ -70,6 +70,10 @@ type Store interface {
 	Due(ctx context.Context, shard int, now time.Time, limit int) ([]apikey.Due, error)
 	// Reschedule moves the time at which a key is due, from what was read; it is lost when that is another meanwhile.
 	Reschedule(ctx context.Context, k id.Key, from time.Time, to apikey.Timing) error
+	// Lease takes a shard (0 to 15) of what is due for a run until a moment; it is lost while another run's lease has not ended.
+	Lease(ctx context.Context, shard int, run string, now, until time.Time) error
+	// Release gives a shard back; it is lost when the run does not have it.
+	Release(ctx context.Context, shard int, run string) error
 	// Sources returns the sources with failures in the epoch's live window or lock at now, most failures first, at most
 	// limit.
 	Sources(ctx context.Context, owner string, epoch int64, now time.Time, limit int) ([]lock.Source, error)

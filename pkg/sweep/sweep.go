@@ -3,8 +3,9 @@
 //
 // It finds what is due from a sharded index and acts on one key after the other; what a key needs is decided from strong reads
 // of the key, its account and its rotation, and every act is one conditional transaction. So runs that overlap, and a run that
-// ends anywhere, do no harm: what was done is not done again, and what was not is still due. A key ends by itself, when it is
-// read; nothing here makes it end. One key that cannot be dealt with is put off and does not hold up the others.
+// ends anywhere, do no harm: what was done is not done again, and what was not is still due. A lease of each shard that has
+// something due spares runs that overlap the calls; nothing depends on it. A key ends by itself, when it is read; nothing here
+// makes it end. One key that cannot be dealt with is put off and does not hold up the others.
 package sweep
 
 import (
@@ -39,6 +40,14 @@ type Store interface {
 	Tasks
 }
 
+// Leases spares a run the shards that another one is at.
+type Leases interface {
+	// Lease takes a shard for a run until a moment; it is lost (change.ErrLost) while another run has it.
+	Lease(ctx context.Context, shard int, run string, now, until time.Time) error
+	// Release gives it back; it is lost when the run does not have it, or not any more.
+	Release(ctx context.Context, shard int, run string) error
+}
+
 // Keys is what the sweeper needs of the keys' use cases.
 type Keys interface {
 	Load(ctx context.Context, k id.Key) (apikey.View, error)
@@ -55,10 +64,12 @@ type Rotations interface {
 // Sweeper does what falls due. Its fields are set once.
 type Sweeper struct {
 	Store     Store
+	Leases    Leases // nil for none
 	Keys      Keys
 	Rotations Rotations
 	Terms     func(ctx context.Context, a serviceaccount.Account) (rotation.Policy, error)
 	shelf     *shelf // of the run
+	name      string // of the run
 	Shards    int
 	Hold      bool // after a restore: nothing is done
 	Now       func() time.Time
@@ -72,17 +83,20 @@ const (
 	workers   = 8               // shards that are worked on at once
 	putOff    = 5 * time.Minute // when a key that failed is tried again
 	reserve   = 5 * time.Second // what is left of a run's time when it takes on nothing more
+	longest   = time.Minute     // of a run whose context says nothing else
+	margin    = 5 * time.Second // for which a lease outlasts its run
 	announced = 24 * time.Hour  // an old key that was quiet for so long is not announced again
 )
 
 // Run is what one run did.
 type Run struct {
-	Looked int           // keys that were due
-	Acted  int           // of these, those for which something was done
-	Failed int           // and those that were put off
-	Lag    time.Duration // how long the one that waited longest had been due
-	More   bool          // the time was up before everything was done
-	Held   bool
+	Looked  int           // keys that were due
+	Acted   int           // of these, those for which something was done
+	Failed  int           // and those that were put off
+	Skipped int           // shards with something due that another run was at
+	Lag     time.Duration // how long the one that waited longest had been due
+	More    bool          // the time was up before everything was done
+	Held    bool
 }
 
 // Sweep does what is due in every shard, until there is no more or the context's time is nearly up. An error is one of the
@@ -92,6 +106,7 @@ func (s *Sweeper) Sweep(ctx context.Context, request string) (Run, error) {
 		return Run{Held: true}, nil
 	}
 	run := *s
+	run.name = string(id.New[id.Operation](s.Rand))
 	run.shelf = &shelf{read: s.Store.Calendar, found: make(map[id.Calendar]*calendar.Calendar)}
 	var mu sync.Mutex
 	var total Run
@@ -106,6 +121,7 @@ func (s *Sweeper) Sweep(ctx context.Context, request string) (Run, error) {
 				total.Looked += r.Looked
 				total.Acted += r.Acted
 				total.Failed += r.Failed
+				total.Skipped += r.Skipped
 				total.Lag = max(total.Lag, r.Lag)
 				total.More = total.More || r.More
 				failures = append(failures, err)
@@ -121,7 +137,36 @@ func (s *Sweeper) Sweep(ctx context.Context, request string) (Run, error) {
 	return total, errors.Join(failures...)
 }
 
+// shard does what is due in a shard, unless another run is at it. Where nothing is due it is one query.
 func (s *Sweeper) shard(ctx context.Context, c call.Call, shard int) (Run, error) {
+	if s.Leases == nil {
+		return s.work(ctx, c, shard)
+	}
+	due, err := s.Store.Due(ctx, shard, s.Now(), 1)
+	if err != nil || len(due) == 0 {
+		return Run{}, err
+	}
+	now := s.Now()
+	until := now.Add(longest)
+	if deadline, ok := ctx.Deadline(); ok {
+		until = deadline
+	}
+	err = s.Leases.Lease(ctx, shard, s.name, now, until.Add(margin))
+	if errors.Is(err, change.ErrLost) {
+		return Run{Skipped: 1, Lag: now.Sub(due[0].At)}, nil
+	}
+	if err != nil { // it may have been taken all the same
+		s.Log.Error("a shard is worked on without a lease", "shard", shard, "error", err)
+	}
+	defer func() {
+		if err := s.Leases.Release(ctx, shard, s.name); err != nil && !errors.Is(err, change.ErrLost) {
+			s.Log.Error("a shard's lease was not given back", "shard", shard, "error", err)
+		}
+	}()
+	return s.work(ctx, c, shard) // which asks anew: another run may have done what was due a moment ago
+}
+
+func (s *Sweeper) work(ctx context.Context, c call.Call, shard int) (Run, error) {
 	var r Run
 	seen := make(map[apikey.Due]bool)
 	for {

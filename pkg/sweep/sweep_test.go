@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
@@ -26,8 +25,17 @@ import (
 const day = 24 * time.Hour
 
 func sweeper(w *rekeytest.World) *sweep.Sweeper {
-	return &sweep.Sweeper{Store: w.Store, Keys: w.Keys, Rotations: w.Rotations, Terms: rotation.Under(w.Store), Shards: 1, Now: w.Clock.Now, Rand: w.Rand,
+	return &sweep.Sweeper{Store: w.Store, Leases: w.Store, Keys: w.Keys, Rotations: w.Rotations, Terms: rotation.Under(w.Store), Shards: 1, Now: w.Clock.Now, Rand: w.Rand,
 		Log: slog.New(slog.DiscardHandler)}
+}
+
+// leasing is a sweeper that takes leases, or one that does not: nothing but the number of calls depends on them.
+func leasing(w *rekeytest.World, leases bool) *sweep.Sweeper {
+	s := sweeper(w)
+	if !leases {
+		s.Leases = nil
+	}
+	return s
 }
 
 func run(t *testing.T, w *rekeytest.World) sweep.Run {
@@ -265,61 +273,30 @@ func tell(w *rekeytest.World, sweep func()) {
 }
 
 func TestSweep_AFaultAtAnyCallOfTheStoreLosesAndDoublesNothing_P3(t *testing.T) {
-	clean := story(t)
-	calls := 0
-	tell(clean, func() { run(t, clean) })
-	calls = len(clean.Store.Calls())
-	want := outcome(clean)
-	require.Equal(t, 2, want[audit.KeyExpired])
-	require.Equal(t, 1, want[audit.RotationRetired+" retired"])
-	cases := 0
-	for n := 1; n <= calls; n++ {
-		for _, mode := range memstore.Modes {
-			w := story(t)
-			w.Store.Fail(n, mode)
-			tell(w, func() { _, _ = sweeper(w).Sweep(w.Ctx, "run") })
-			w.Store.Settle()
-			for range 3 { // what was put off
-				w.Advance(10 * time.Minute)
-				run(t, w)
+	for _, leases := range []bool{true, false} {
+		clean := story(t)
+		calls := 0
+		tell(clean, func() { _, _ = leasing(clean, leases).Sweep(clean.Ctx, "run") })
+		calls = len(clean.Store.Calls())
+		want := outcome(clean)
+		require.Equal(t, 2, want[audit.KeyExpired])
+		require.Equal(t, 1, want[audit.RotationRetired+" retired"])
+		cases := 0
+		for n := 1; n <= calls; n++ {
+			for _, mode := range memstore.Modes {
+				w := story(t)
+				w.Store.Fail(n, mode)
+				tell(w, func() { _, _ = leasing(w, leases).Sweep(w.Ctx, "run") })
+				w.Store.Settle()
+				for range 3 { // what was put off
+					w.Advance(10 * time.Minute)
+					run(t, w)
+				}
+				require.Equal(t, want, outcome(w), "call %d failed %s, leases: %v", n, mode, leases)
+				cases++
 			}
-			require.Equal(t, want, outcome(w), "call %d failed %s", n, mode)
-			cases++
 		}
-	}
-	t.Logf("%d cases", cases)
-}
-
-func TestSweep_ThreeAtOnceActOnEachOnce_P3(t *testing.T) {
-	w := rekeytest.New(t)
-	const due = 1000
-	for a := range 20 {
-		account := w.Account(fmt.Sprint("Recorder ", a), w.Company)
-		for range due / 20 {
-			w.IssueFor(account.ID, "k", time.Hour)
-		}
-	}
-	w.Advance(day)
-	var wg sync.WaitGroup
-	for range 3 {
-		wg.Go(func() {
-			if _, err := sweeper(w).Sweep(w.Ctx, "run"); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	for range 3 {
-		w.Advance(10 * time.Minute)
-		run(t, w)
-	}
-	seen := map[string]int{}
-	for _, e := range expired(w) {
-		seen[e.Target.ID]++
-	}
-	require.Len(t, seen, due)
-	for k, n := range seen {
-		require.Equal(t, 1, n, k)
+		t.Logf("%d cases, leases: %v", cases, leases)
 	}
 }
 
