@@ -127,6 +127,19 @@ func TestPolicy_ANewAccountHasTheLockOfItsPlace_I2(t *testing.T) {
 	require.Zero(t, w.Account("Beside", w.Stranger).LockPolicy)
 }
 
+func TestPolicy_ItsLockIsNoPersonalAccessTokens_I2(t *testing.T) {
+	w := rekeytest.New(t)
+	w.Policy(rekeytest.At(w.Root), policy.Text{Lock: three(true)})
+	run(t, w)
+	w.Allowed(w.Viewer.Secret, rekeytest.Home)
+	w.Guess(w.Viewer.Secret, rekeytest.Away, 9)
+	w.Allowed(w.Viewer.Secret, rekeytest.Elsewhere)
+	w.Guess(w.Viewer.Secret, rekeytest.Away, 1)
+	require.Equal(t, "untrusted_sources", w.Record(audit.PrincipalLocked).Details["effect"])
+	w.Allowed(w.Viewer.Secret, rekeytest.Home)
+	w.Refused(w.Viewer.Secret, "192.0.2.99", verify.Unusable, verify.StatusLocked)
+}
+
 // meanwhile does something between the reads and the commit of a call.
 func meanwhile(w *rekeytest.World, do func()) {
 	w.Store.Hook = func(_ int, method string) {
