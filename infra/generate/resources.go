@@ -11,6 +11,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/httpapi/keystatus"
 	"github.com/rekey-dev/rekey/pkg/httpapi/me"
 	"github.com/rekey-dev/rekey/pkg/httpapi/meta"
+	"github.com/rekey-dev/rekey/pkg/httpapi/nodes"
 	"github.com/rekey-dev/rekey/pkg/httpapi/roles"
 	"github.com/rekey-dev/rekey/pkg/httpapi/rotationpolicies"
 	"github.com/rekey-dev/rekey/pkg/httpapi/rotations"
@@ -33,6 +34,7 @@ var resources = []struct {
 	{"RotationsFunction", func(a *httpapi.API) { rotations.Register(a, &rotation.Service{}, time.Now) }},
 	{"KeysFunction", func(a *httpapi.API) { keys.Register(a, &apikey.Service{}, time.Now) }},
 	{"RotationPoliciesFunction", func(a *httpapi.API) { rotationpolicies.Register(a, nil, time.Now) }},
+	{"NodesFunction", func(a *httpapi.API) { nodes.Register(a, nil) }},
 	{"CalendarsFunction", func(a *httpapi.API) { calendars.Register(a, nil) }},
 	{"RolesFunction", roles.Register},
 	{"AuditEventsFunction", func(a *httpapi.API) { auditevents.Register(a, nil) }},

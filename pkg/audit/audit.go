@@ -125,6 +125,9 @@ const (
 	ServiceAccountRevoked = "service_account.revoked"
 	ServiceAccountRotated = "service_account.rotated"
 
+	NodeCreated     = "node.created"
+	NodeUpdated     = "node.updated"
+	NodeDeleted     = "node.deleted"
 	CalendarCreated = "calendar.created"
 	CalendarUpdated = "calendar.updated"
 	CalendarDeleted = "calendar.deleted"

@@ -89,6 +89,10 @@ func (b *builder) add(w change.Write) error {
 		b.put(create(b.store.tables.Directory, mspKey(), encodeMSP(w.MSP), w, "there is a provider already"))
 	case node.Create:
 		b.createNode(w)
+	case node.Update:
+		b.updateNode(w)
+	case node.Delete:
+		b.deleteNode(w)
 	case company.Create:
 		b.createCompany(w)
 	case employee.Create:
@@ -129,16 +133,6 @@ func (b *builder) add(w change.Write) error {
 		return fmt.Errorf("no such write: %T", w)
 	}
 	return nil
-}
-
-func (b *builder) createNode(w node.Create) {
-	n, t := w.Node, b.store.tables
-	b.put(create(t.Directory, nodeKey(n.ID), encodeNode(n), w, "the ID is taken"))
-	b.newUse(string(n.ID), w)
-	if n.ParentID != "" {
-		b.moveRows(w, nil, []row{nameRow(nounNodes, string(n.ParentID), b.store.fold(n.Name), string(n.ID))})
-		b.moveUses(w, nil, []use{{holder: string(n.ParentID), counter: attrChildren}})
-	}
 }
 
 func (b *builder) createCompany(w company.Create) {

@@ -30,7 +30,6 @@ const (
 
 // Nouns of name reservations that are no listing.Noun.
 const (
-	nounNodes     listing.Noun = "nodes"
 	nounCompanies listing.Noun = "companies"
 )
 

@@ -26,7 +26,10 @@ func (s *Store) List(ctx context.Context, q listing.Query) (_ listing.Page, err 
 	if q.Noun == listing.KeysByExpiry {
 		rows.prefix, rows.from, rows.to = "", timeText(nextMilli(q.From)), timeText(nextMilli(q.Before)) // rows go on with "#"
 	}
-	if q.Direct {
+	switch {
+	case q.Direct && q.Noun == listing.Nodes: // the reservations of its children's names: as many as there are
+		rows.pk = nameKey(q.Noun, q.Place, "").pk
+	case q.Direct:
 		rows.filter.require(rows.filter.compare(attrPlace, "=", stringValue(q.Place)))
 	}
 	items, next, err := s.page(ctx, rows, want, listing.ReadLimit)

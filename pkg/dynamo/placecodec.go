@@ -31,6 +31,8 @@ func encodeNode(n node.Node) item {
 	it.string(attrParent, string(n.ParentID))
 	it.string(attrName, n.Name)
 	it.place(n.Place)
+	it.string(attrCreatedBy, n.CreatedBy)
+	it.string(attrCreatedByName, n.CreatedByName)
 	it.time(attrCreatedAt, n.CreatedAt)
 	it.time(attrUpdatedAt, n.UpdatedAt)
 	it.int(attrVersion, n.Version)
@@ -41,6 +43,7 @@ func encodeNode(n node.Node) item {
 func decodeNode(it item) (node.Node, error) {
 	r := reader{it: it}
 	return node.Node{ID: id.Node(r.string(attrPK)), ParentID: id.Node(r.string(attrParent)), Name: r.string(attrName), Place: r.place(),
+		CreatedBy: r.string(attrCreatedBy), CreatedByName: r.string(attrCreatedByName),
 		CreatedAt: r.time(attrCreatedAt), UpdatedAt: r.time(attrUpdatedAt), Version: r.int(attrVersion), EventSeq: r.int(attrEventSeq)}, r.err
 }
 

@@ -17,13 +17,18 @@ func (b *builder) createPolicy(w policy.Create) error {
 	}
 	b.put(create(table, policyKey(p.AttachedTo.ID), it, w, "it has a policy"))
 	b.moveRows(w, nil, policyRows(p))
-	if p.AttachedTo.Kind != policy.ServiceAccount { // an account is held against what was read of it by a write of its own
-		there := action{table: table, key: useKey(p.AttachedTo.ID), write: w, reason: "there is no such place"}
-		there.expr.require(there.expr.exists(attrPK))
-		b.put(there)
-	}
+	b.moveUses(w, nil, policyUse(p))
 	b.putTask(w, policy.TaskOf(p, p.Version, p.UpdatedAt))
 	return nil
+}
+
+// policyUse is what a policy counts for at the place that it is attached to. An account is held against what was read of it by a
+// write of its own.
+func policyUse(p policy.Policy) []use {
+	if p.AttachedTo.Kind == policy.ServiceAccount {
+		return nil
+	}
+	return []use{{holder: p.AttachedTo.ID, counter: attrPolicies}}
 }
 
 func (b *builder) updatePolicy(w policy.Update) error {
@@ -46,6 +51,7 @@ func (b *builder) deletePolicy(w policy.Delete) {
 	a.delete = true
 	b.put(a)
 	b.moveRows(w, policyRows(w.Old), nil)
+	b.moveUses(w, policyUse(w.Old), nil)
 	b.putTask(w, policy.TaskOf(w.Old, w.Old.Version+1, w.At))
 }
 

@@ -35,6 +35,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/setup"
 	"github.com/rekey-dev/rekey/pkg/sweep"
 	"github.com/rekey-dev/rekey/pkg/token"
+	"github.com/rekey-dev/rekey/pkg/tree"
 	"github.com/rekey-dev/rekey/pkg/usage"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
@@ -274,6 +275,25 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		require.NoError(t, err)
 		_, err = rotate.Rotate(t.Context(), c, begun.View.New.Key.ID, rotation.Start{Mode: rotation.Emergency})
 		require.NoError(t, err)
+	})
+
+	during("NodesFunction", func() {
+		nodes := &tree.Service{Store: store, Now: clock, Rand: rand.Reader}
+		_, _ = store.Idempotency(t.Context(), "node", now)
+		with := c
+		with.Idempotency = repeatable("node")
+		n, err := nodes.Create(t.Context(), with, tree.New{Parent: made.Node.ID, Name: "South"})
+		require.NoError(t, err)
+		fails(nodes.Create(t.Context(), c, tree.New{Parent: made.Node.ID, Name: "South"}))
+		fails(nodes.Create(t.Context(), narrow, tree.New{Parent: made.Node.ID, Name: "South"}))
+		ok(nodes.Get(t.Context(), c, n.ID))
+		for _, f := range []tree.Filter{{}, {Parent: made.Node.ID}, {Query: string(n.ID)}} {
+			_, _, err = nodes.List(t.Context(), c, f, "", 50)
+			require.NoError(t, err)
+		}
+		renamed := "North"
+		lost(func() { ok(nodes.Rename(t.Context(), c, n.ID, &renamed)) })
+		require.NoError(t, nodes.Delete(t.Context(), c, n.ID))
 	})
 
 	during("CalendarsFunction", func() {

@@ -32,7 +32,7 @@ package dynamo
 //	Identity  role             role_…              role                   -    < 4,096  (custom roles come later)        authorizer, roles
 //	Identity  task             task#<pol_…>        task                   yes  < 700    rotationpolicies, sweeper        sweeper
 //	Directory msp              msp                 msp                    -    < 700    setup                            setup, me
-//	Directory node             node_…              node                   -    < 1,500  setup                            serviceaccounts, keys, auditevents
+//	Directory node             node_…              node                   -    < 1,500  setup, nodes                     nodes, and whatever lists by place
 //	Directory policy           policy#<node_… …>   policy                 -    < 8,192  rotationpolicies                 rotationpolicies, keys,
 //	                                                                                                                     serviceaccounts, sweeper
 //	Directory policy_at        pol_…               policy_at              -    < 300    rotationpolicies                 rotationpolicies
@@ -104,6 +104,7 @@ package dynamo
 //	36  how many digests each pepper has (a tool)            CountPepperUse         Scan, paced
 //	37  a calendar with its events; those of a page          Store.Calendar, Calendars Query, BatchGetItem
 //	38  take a shard of what is due for a run, give it back  Store.Lease, Release   UpdateItem
+//	39  the nodes of a page; what stands at a place          Store.Nodes, Contents  BatchGetItem, GetItem
 //
 // What holds for an account (policy.Resolve) is one call of pattern 33 with its own ID, its company's and its nodes': 2 to 10
 // items, each one read unit whether or not it is there, two when a policy is over 4 KiB (many long addresses). It is read when a
@@ -289,7 +290,9 @@ const (
 	attrChildren        = "children"
 	attrAssignments     = "assignments"
 	attrCalendars       = "calendars"
-	attrPolicies        = "policies" // rotation policies that name a calendar
+	attrPolicies        = "policies" // rotation policies that are attached to a place, or name a calendar
+	attrRoles           = "roles"
+	attrProtectedAPIs   = "protected_apis"
 )
 
 // Attributes of rows.

@@ -27,6 +27,7 @@ const (
 	Keys            Noun = "keys"
 	KeysByExpiry    Noun = "keys_by_expiry" // by the time of their end, soonest first; with From and Before instead of Prefix
 	Calendars       Noun = "calendars"
+	Nodes           Noun = "nodes"    // a node stands at itself; with Direct, those directly below the place
 	Policies        Noun = "policies" // rows hold the ID of what a policy is attached to; they have no name
 )
 

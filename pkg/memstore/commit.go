@@ -105,6 +105,10 @@ func (t *transaction) write(w change.Write) string {
 		return t.createMSP(w)
 	case node.Create:
 		return t.createNode(w)
+	case node.Update:
+		return t.updateNode(w)
+	case node.Delete:
+		return t.deleteNode(w)
 	case company.Create:
 		return t.createCompany(w)
 	case employee.Create:

@@ -267,6 +267,14 @@ func (f *Flaky) Reschedule(ctx context.Context, k id.Key, from time.Time, to api
 	return err
 }
 
+func (f *Flaky) Nodes(ctx context.Context, ids []id.Node) ([]node.Node, error) {
+	return through(ctx, f, "Nodes", func(ctx context.Context) ([]node.Node, error) { return f.Under.Nodes(ctx, ids) })
+}
+
+func (f *Flaky) Contents(ctx context.Context, place string) (node.Contents, error) {
+	return through(ctx, f, "Contents", func(ctx context.Context) (node.Contents, error) { return f.Under.Contents(ctx, place) })
+}
+
 func (f *Flaky) Calendar(ctx context.Context, c id.Calendar) (calendar.Calendar, error) {
 	return through(ctx, f, "Calendar", func(ctx context.Context) (calendar.Calendar, error) { return f.Under.Calendar(ctx, c) })
 }

@@ -49,6 +49,15 @@ func (s *Store) List(ctx context.Context, q listing.Query) (listing.Page, error)
 				rows = append(rows, row)
 			}
 		}
+	case listing.Nodes:
+		for _, n := range s.nodes {
+			switch folded := fold.Name(n.Name); {
+			case !q.Direct:
+				add(n.Place, n.Name, string(n.ID))
+			case string(n.ParentID) == q.Place && strings.HasPrefix(folded, fold.Name(q.Prefix)) && folded > q.After:
+				rows = append(rows, listing.Row{ID: string(n.ID), Position: folded})
+			}
+		}
 	case listing.Policies:
 		for _, p := range s.policies {
 			add(p.Place, "", p.AttachedTo.ID)

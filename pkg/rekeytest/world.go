@@ -30,6 +30,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/setup"
 	"github.com/rekey-dev/rekey/pkg/token"
+	"github.com/rekey-dev/rekey/pkg/tree"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
@@ -65,6 +66,7 @@ type World struct {
 	Rotations *rotation.Service
 	Policies  *policy.Service
 	Calendars *calendar.Service
+	Tree      *tree.Service
 	Tokens    *accesstoken.Service
 	Setup     *setup.Service
 	Verifier  *verify.Verifier // one environment's
@@ -96,6 +98,7 @@ func Empty(t TB) *World {
 	w.Accounts = &serviceaccount.Service{Store: w.Store, Keys: w.Keys, Fold: fold.Name, Now: w.Clock.Now, Rand: w.Rand, LockAt: policy.LockAt(w.Store)}
 	w.Rotations = &rotation.Service{Store: w.Store, Keys: w.Keys, Mint: w.Mint, Terms: rotation.Under(w.Store), Now: w.Clock.Now, Rand: w.Rand}
 	w.Tokens = &accesstoken.Service{Store: w.Store, Now: w.Clock.Now, Rand: w.Rand}
+	w.Tree = &tree.Service{Store: w.Store, Now: w.Clock.Now, Rand: w.Rand}
 	w.Calendars = &calendar.Service{Store: w.Store, Now: w.Clock.Now, Rand: w.Rand}
 	w.Policies = &policy.Service{Store: w.Store, Now: w.Clock.Now, Rand: w.Rand}
 	w.Setup = &setup.Service{Store: w.Store, Code: code{}, Mint: w.Mint, Now: w.Clock.Now, Rand: w.Rand}

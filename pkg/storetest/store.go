@@ -98,6 +98,8 @@ type Store interface {
 	AdvanceTask(ctx context.Context, old, next policy.Task) error
 
 	// Calendar returns a calendar with its events and the number of its policies.
+	Nodes(ctx context.Context, ids []id.Node) ([]node.Node, error)
+	Contents(ctx context.Context, place string) (node.Contents, error)
 	Calendar(ctx context.Context, c id.Calendar) (calendar.Calendar, error)
 	// Calendars returns those that are there, in any order, without their events and policies.
 	Calendars(ctx context.Context, ids []id.Calendar) ([]calendar.Calendar, error)

@@ -22,6 +22,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/httpapi/keystatus"
 	"github.com/rekey-dev/rekey/pkg/httpapi/me"
 	"github.com/rekey-dev/rekey/pkg/httpapi/meta"
+	"github.com/rekey-dev/rekey/pkg/httpapi/nodes"
 	"github.com/rekey-dev/rekey/pkg/httpapi/roles"
 	"github.com/rekey-dev/rekey/pkg/httpapi/rotationpolicies"
 	"github.com/rekey-dev/rekey/pkg/httpapi/rotations"
@@ -60,6 +61,7 @@ func serve(t *testing.T, inner *rekeytest.World) *World {
 		}})
 	auditevents.Register(w.API, w.Store)
 	calendars.Register(w.API, w.Calendars)
+	nodes.Register(w.API, w.Tree)
 	keys.Register(w.API, w.World.Keys, w.Now)
 	keystatus.Register(w.API, w.Status)
 	me.Register(w.API, w.Store)
