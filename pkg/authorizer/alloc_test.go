@@ -82,7 +82,7 @@ func steady(t testing.TB) (*Authorizer, []byte) {
 			Scopes: scopes, LastUsedAt: now},
 		Principal: &verify.Principal{ID: "sa_00000000000000000001", Name: "exporter", Place: at, RoleID: role.Integration, Active: true, IssueEpoch: 1},
 	}}
-	a := &Authorizer{Now: func() time.Time { return now }, Routes: map[string]Route{"GET /keys/{id}": {Permission: permission.KeysRead}},
+	a := &Authorizer{Now: func() time.Time { return now }, Routes: "GET /keys/{id}\tkeys:read\n",
 		Verifier: &verify.Verifier{Store: store, Peppers: onePepper{}, Now: func() time.Time { return now }, Rand: constant{}, Policy: lock.Default}}
 	event, err := os.ReadFile("testdata/rest-request.json")
 	require.NoError(t, err)

@@ -25,7 +25,7 @@ type Authorizer struct {
 	Now      func() time.Time
 	// Report is told of every verdict, with the time it took; it must not block and never sees a secret.
 	Report func(ctx context.Context, r Report)
-	Routes map[string]Route // of rekey's own API, by "METHOD /path/{template}"
+	Routes Table // of rekey's own API
 }
 
 // Report is what is known of one verdict.
@@ -128,7 +128,7 @@ func (a *Authorizer) permit(ctx context.Context, e *event, asked string, caller 
 	if !e.own() {
 		return fault.New(fault.APINotRegistered, "This API is not registered with rekey: no key opens it. Register it first."), nil
 	}
-	route, ok := a.Routes[asked]
+	route, ok := a.Routes.Find(asked)
 	if !ok {
 		return nil, errors.New("authorizer: no such route: " + asked)
 	}
@@ -143,8 +143,8 @@ func (a *Authorizer) permit(ctx context.Context, e *event, asked string, caller 
 	if !errors.As(err, &refusal) {
 		return nil, err
 	}
-	if route.Denied != nil {
-		if err := a.Verifier.Denied(ctx, denied(route.Denied, e, caller, o, a.Now()), asked); err != nil {
+	if how, recorded := route.Denied(); recorded {
+		if err := a.Verifier.Denied(ctx, denied(how, e, caller, o, a.Now()), asked); err != nil {
 			return nil, err
 		}
 	}
@@ -153,7 +153,7 @@ func (a *Authorizer) permit(ctx context.Context, e *event, asked string, caller 
 
 // denied makes the record of a refused operation. The object was not looked up: the target is the ID in the path, and the
 // place the caller's own.
-func denied(d *Denied, e *event, caller authz.Caller, o verify.Origin, now time.Time) audit.Event {
+func denied(d Denied, e *event, caller authz.Caller, o verify.Origin, now time.Time) audit.Event {
 	out := audit.Event{At: now, Action: d.Action, Actor: caller.Actor(), Place: caller.Place, SourceIP: o.IP,
 		UserAgent: o.UserAgent, RequestID: o.RequestID, Outcome: audit.Denied,
 		Target: audit.Target{Type: d.TargetType, ID: e.PathParameters.ID}}

@@ -2,55 +2,54 @@
 
 package authorizer
 
-// Routes are rekey's own operations that the authorizer guards, by method and path template.
-var Routes = map[string]Route{
-	"GET /audit-events":                           {Permission: "audit:read"},
-	"GET /audit-events/{id}":                      {Permission: "audit:read"},
-	"GET /calendars":                              {Permission: "policies:read"},
-	"POST /calendars":                             {Permission: "policies:manage"},
-	"DELETE /calendars/{id}":                      {Permission: "policies:manage"},
-	"GET /calendars/{id}":                         {Permission: "policies:read"},
-	"PATCH /calendars/{id}":                       {Permission: "policies:manage"},
-	"GET /keys":                                   {Permission: "keys:read"},
-	"GET /keys/{id}":                              {Permission: "keys:read"},
-	"PATCH /keys/{id}":                            {Permission: "keys:issue", Denied: &Denied{Action: "key.updated", Change: "key.updated", TargetType: "key"}},
-	"POST /keys/{id}/activate":                    {Permission: "keys:issue", Denied: &Denied{Action: "user.updated", Change: "key.activated", TargetType: "key"}},
-	"POST /keys/{id}/deactivate":                  {Permission: "keys:revoke", Denied: &Denied{Action: "user.updated", Change: "key.deactivated", TargetType: "key"}},
-	"POST /keys/{id}/regenerate":                  {Permission: "service_accounts:rotate", Denied: &Denied{Action: "user.updated", Change: "key.regenerated", TargetType: "key"}},
-	"POST /keys/{id}/revoke":                      {Permission: "keys:revoke", Denied: &Denied{Action: "user.updated", Change: "key.revoked", TargetType: "key"}},
-	"POST /keys/{id}/rotate":                      {Permission: "service_accounts:rotate", Denied: &Denied{Action: "user.updated", Change: "key.rotated", TargetType: "key"}},
-	"GET /keys/{id}/usage":                        {Permission: "keys:read"},
-	"GET /me":                                     {Permission: ""},
-	"POST /me/key/rotate":                         {Permission: "keys:rotate_self", Denied: &Denied{Action: "user.updated", Change: "key.rotated", TargetType: "key"}},
-	"GET /nodes":                                  {Permission: "nodes:read"},
-	"POST /nodes":                                 {Permission: "nodes:create"},
-	"DELETE /nodes/{id}":                          {Permission: "nodes:delete"},
-	"GET /nodes/{id}":                             {Permission: "nodes:read"},
-	"PATCH /nodes/{id}":                           {Permission: "nodes:update"},
-	"GET /permissions":                            {Permission: ""},
-	"GET /roles":                                  {Permission: "roles:read"},
-	"GET /roles/{id}":                             {Permission: "roles:read"},
-	"GET /rotation-policies":                      {Permission: "policies:read"},
-	"POST /rotation-policies":                     {Permission: "policies:manage"},
-	"DELETE /rotation-policies/{id}":              {Permission: "policies:manage"},
-	"GET /rotation-policies/{id}":                 {Permission: "policies:read"},
-	"PATCH /rotation-policies/{id}":               {Permission: "policies:manage"},
-	"GET /rotation-policies/{id}/preview":         {Permission: "policies:read"},
-	"GET /rotations":                              {Permission: "rotations:read"},
-	"GET /rotations/{id}":                         {Permission: "rotations:read"},
-	"POST /rotations/{id}/cancel":                 {Permission: "rotations:manage"},
-	"POST /rotations/{id}/complete":               {Permission: "rotations:manage"},
-	"POST /rotations/{id}/extend":                 {Permission: "rotations:manage"},
-	"GET /rotations/{id}/report":                  {Permission: "rotations:read"},
-	"GET /service-accounts":                       {Permission: "service_accounts:read"},
-	"POST /service-accounts":                      {Permission: "service_accounts:create", Denied: &Denied{Action: "service_account.created", Change: "", TargetType: "node"}},
-	"DELETE /service-accounts/{id}":               {Permission: "service_accounts:delete", Denied: &Denied{Action: "service_account.deleted", Change: "", TargetType: "service_account"}},
-	"GET /service-accounts/{id}":                  {Permission: "service_accounts:read"},
-	"PATCH /service-accounts/{id}":                {Permission: "service_accounts:update", Denied: &Denied{Action: "service_account.updated", Change: "", TargetType: "service_account"}},
-	"GET /service-accounts/{id}/effective-policy": {Permission: "policies:read"},
-	"GET /service-accounts/{id}/keys":             {Permission: "keys:read"},
-	"POST /service-accounts/{id}/keys":            {Permission: "keys:issue", Denied: &Denied{Action: "user.updated", Change: "key.issued", TargetType: "service_account"}},
-	"POST /service-accounts/{id}/revoke":          {Permission: "service_accounts:delete", Denied: &Denied{Action: "service_account.revoked", Change: "", TargetType: "service_account"}},
-	"POST /service-accounts/{id}/rotate":          {Permission: "service_accounts:rotate", Denied: &Denied{Action: "service_account.rotated", Change: "", TargetType: "service_account"}},
-	"POST /service-accounts/{id}/unlock":          {Permission: "keys:unlock", Denied: &Denied{Action: "principal.unlocked", Change: "", TargetType: "service_account"}},
-}
+// Routes are rekey's own operations that the authorizer guards.
+const Routes Table = `GET /audit-events	audit:read
+GET /audit-events/{id}	audit:read
+GET /calendars	policies:read
+POST /calendars	policies:manage
+DELETE /calendars/{id}	policies:manage
+GET /calendars/{id}	policies:read
+PATCH /calendars/{id}	policies:manage
+GET /keys	keys:read
+GET /keys/{id}	keys:read
+PATCH /keys/{id}	keys:issue	key.updated/key.updated/key
+POST /keys/{id}/activate	keys:issue	user.updated/key.activated/key
+POST /keys/{id}/deactivate	keys:revoke	user.updated/key.deactivated/key
+POST /keys/{id}/regenerate	service_accounts:rotate	user.updated/key.regenerated/key
+POST /keys/{id}/revoke	keys:revoke	user.updated/key.revoked/key
+POST /keys/{id}/rotate	service_accounts:rotate	user.updated/key.rotated/key
+GET /keys/{id}/usage	keys:read
+GET /me	
+POST /me/key/rotate	keys:rotate_self	user.updated/key.rotated/key
+GET /nodes	nodes:read
+POST /nodes	nodes:create
+DELETE /nodes/{id}	nodes:delete
+GET /nodes/{id}	nodes:read
+PATCH /nodes/{id}	nodes:update
+GET /permissions	
+GET /roles	roles:read
+GET /roles/{id}	roles:read
+GET /rotation-policies	policies:read
+POST /rotation-policies	policies:manage
+DELETE /rotation-policies/{id}	policies:manage
+GET /rotation-policies/{id}	policies:read
+PATCH /rotation-policies/{id}	policies:manage
+GET /rotation-policies/{id}/preview	policies:read
+GET /rotations	rotations:read
+GET /rotations/{id}	rotations:read
+POST /rotations/{id}/cancel	rotations:manage
+POST /rotations/{id}/complete	rotations:manage
+POST /rotations/{id}/extend	rotations:manage
+GET /rotations/{id}/report	rotations:read
+GET /service-accounts	service_accounts:read
+POST /service-accounts	service_accounts:create	service_account.created//node
+DELETE /service-accounts/{id}	service_accounts:delete	service_account.deleted//service_account
+GET /service-accounts/{id}	service_accounts:read
+PATCH /service-accounts/{id}	service_accounts:update	service_account.updated//service_account
+GET /service-accounts/{id}/effective-policy	policies:read
+GET /service-accounts/{id}/keys	keys:read
+POST /service-accounts/{id}/keys	keys:issue	user.updated/key.issued/service_account
+POST /service-accounts/{id}/revoke	service_accounts:delete	service_account.revoked//service_account
+POST /service-accounts/{id}/rotate	service_accounts:rotate	service_account.rotated//service_account
+POST /service-accounts/{id}/unlock	keys:unlock	principal.unlocked//service_account
+`

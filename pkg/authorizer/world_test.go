@@ -8,26 +8,20 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/authorizer"
-	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/rekeytest"
 	"github.com/rekey-dev/rekey/pkg/token"
 )
 
 // routes are a few of rekey's own, of every kind.
-var routes = map[string]authorizer.Route{
-	"GET /me":        {},
-	"GET /keys/{id}": {Permission: permission.KeysRead},
-	"GET /nodes":     {Permission: permission.NodesRead},
-	"GET /rotations": {Permission: permission.RotationsRead},
-	"POST /service-accounts/{id}/keys": {Permission: permission.KeysIssue, Denied: &authorizer.Denied{
-		Action: audit.UserUpdated, Change: audit.KeyIssued, TargetType: "service_account"}},
-	"POST /keys/{id}/revoke": {Permission: permission.KeysRevoke, Denied: &authorizer.Denied{
-		Action: audit.UserUpdated, Change: audit.KeyRevoked, TargetType: "key"}},
-	"POST /service-accounts": {Permission: permission.ServiceAccountsCreate, Denied: &authorizer.Denied{
-		Action: audit.ServiceAccountCreated, TargetType: "place"}},
-}
+const routes authorizer.Table = `GET /me	
+GET /keys/{id}	keys:read
+GET /nodes	nodes:read
+GET /rotations	rotations:read
+POST /service-accounts/{id}/keys	keys:issue	user.updated/key.issued/service_account
+POST /keys/{id}/revoke	keys:revoke	user.updated/key.revoked/key
+POST /service-accounts	service_accounts:create	service_account.created//place
+`
 
 // gate is an authorizer in front of a world.
 type gate struct {
