@@ -228,6 +228,11 @@ func (c *Courier) look(ctx context.Context, box Box, p Plan) (Facts, seen, error
 		return f, s, ErrMeanwhile // taken for a secret without a value, all that is in it would be lost
 	}
 	f.Holds = holder(p.Target, s.current.Text.Reveal())
+	if f.Holds != "" && !p.replaces(f.Holds) && c.Abandoned != nil {
+		if f.Ended, err = c.Abandoned(ctx, f.Holds); err != nil {
+			return f, s, err
+		}
+	}
 	if s.ours, f.Put, err = optional(box.Version(ctx, p.Version)); err != nil {
 		return f, s, err
 	}

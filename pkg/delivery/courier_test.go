@@ -262,6 +262,16 @@ func TestDeliver_TwoKeysNeverTakeTurnsInOneSecret_B5(t *testing.T) {
 	require.Equal(t, d.accepted, secret.Text("AWSCURRENT"))
 }
 
+func TestDeliver_AKeyThatHasEndedGivesWayAndKeepsNobodyFromANewOne_B5(t *testing.T) {
+	d, secret := newDesk(t, mint(t, otherKey).Reveal())
+	d.refused(delivery.Occupied)
+	require.Equal(t, []string{"DescribeSecret", "GetSecretValue", "GetSecretValue"}, d.service.Operations(), "nothing was written")
+	d.dead = []id.Key{otherKey}
+	_, err := d.deliver()
+	require.NoError(t, err)
+	require.Equal(t, d.accepted, secret.Text("AWSCURRENT"))
+}
+
 func TestDeliver_WhatADeadAttemptLeftPendingIsReplaced_B5(t *testing.T) {
 	d, secret := newDesk(t, "old")
 	secret.Versions["dead"], secret.Labels["AWSPENDING"] = aws.String(mint(t, otherKey).Reveal()), "dead"

@@ -28,6 +28,7 @@ type Facts struct {
 	Pending string // version labelled AWSPENDING; "" for none
 
 	Holds        id.Key // whose secret stands in the current version at the target's place; "" for no key's
+	Ended        bool   // Holds is no key, or one that has ended: nobody is cut off when it goes
 	PendingHolds id.Key // likewise in the pending one
 	Abandoned    bool   // PendingHolds is no key, or one that has ended: what put it died
 
@@ -45,7 +46,7 @@ func Next(p Plan, f Facts, activated bool) (Step, error) {
 	switch {
 	case f.Put && f.Wrong:
 		return "", refuse(Changed, "Version %s of the secret, which is this delivery's, does not have the new key's secret. "+
-			"Somebody else put it: cancel the rotation and start another.", p.Version)
+			"Somebody else put it. "+anew, p.Version)
 	case f.Current == p.Version && !activated:
 		return Activate, nil // the first version of a secret is current at once
 	case f.Current == p.Version && f.Pending == p.Version:
@@ -56,26 +57,32 @@ func Next(p Plan, f Facts, activated bool) (Step, error) {
 	switch {
 	case p.From != "" && f.Current != p.From:
 		return "", refuse(Changed, "The secret was changed meanwhile: AWSCURRENT is version %s, and was %s when the delivery began. "+
-			"Move AWSCURRENT back to %[2]s and the delivery goes on, or cancel the rotation.", orNone(f.Current), p.From)
-	case f.Holds != "" && f.Holds != p.Key && !slices.Contains(p.Replaces, f.Holds):
+			"Move AWSCURRENT back to %[2]s and the delivery goes on. "+anew, orNone(f.Current), p.From)
+	case f.Holds != "" && !p.replaces(f.Holds) && !f.Ended:
 		return "", refuse(Occupied, "The secret holds the secret of %s, which this delivery does not replace. "+
 			"Deliver to another secret or json_key, or take that one out first.", f.Holds)
-	case f.Pending != "" && f.Pending != p.Version && f.Pending != f.Current && !f.Abandoned && f.PendingHolds != p.Key:
+	case f.Pending != "" && f.Pending != p.Version && f.Pending != f.Current && !f.Abandoned && !p.replaces(f.PendingHolds):
 		return "", refuse(Taken, "AWSPENDING is on version %s: another rotation of the secret is under way. "+
 			"When it has ended, or the label was taken off with update-secret-version-stage, the delivery goes on.", f.Pending)
 	case !f.Put && activated:
 		return "", refuse(Lost, "Version %s, which had the new secret, is gone, and rekey cannot make the secret again. "+
-			"The old key still works: cancel the rotation and start another.", p.Version)
+			anew, p.Version)
 	case !f.Put:
 		return Put, nil
 	case f.Stale:
 		return "", refuse(Changed, "The secret was changed meanwhile: beside the key's secret, version %s differs from the one that "+
-			"the new version was made from. Put back what was there, or cancel the rotation and start another.", orNone(f.Current))
+			"the new version was made from. Put back what was there and the delivery goes on. "+anew, orNone(f.Current))
 	case !activated:
 		return Activate, nil
 	}
 	return Move, nil
 }
+
+// anew is how another secret is delivered when this one cannot be.
+const anew = "Or deliver another secret: with an overlap cancel the rotation and start one, otherwise regenerate the key with force."
+
+// replaces tells whether a key's secret gives way to the plan's: it is the plan's key itself, or one that the plan replaces.
+func (p Plan) replaces(k id.Key) bool { return k == p.Key || slices.Contains(p.Replaces, k) }
 
 func orNone(version string) string {
 	if version == "" {

@@ -31,6 +31,8 @@ func TestNext_GoesThroughTheSequence_B5(t *testing.T) {
 		{delivery.Facts{Current: "first", Holds: oldKey}, false, delivery.Put},
 		{delivery.Facts{Current: "first"}, false, delivery.Put},
 		{delivery.Facts{Current: "first", Pending: "first"}, false, delivery.Put}, // left over from an earlier rotation
+		{delivery.Facts{Current: "first", Holds: otherKey, Ended: true}, false, delivery.Put},
+		{delivery.Facts{Current: "first", Pending: "lost", PendingHolds: oldKey}, false, delivery.Put}, // of a change of the old key that was not made
 		{delivery.Facts{Current: "first", Pending: "dead", PendingHolds: otherKey, Abandoned: true}, false, delivery.Put},
 		{delivery.Facts{Current: "first", Pending: p.Version, Put: true}, false, delivery.Activate},
 		{delivery.Facts{Current: "first", Pending: p.Version, Put: true}, true, delivery.Move},

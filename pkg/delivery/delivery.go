@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"strconv"
 	"sync"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -58,6 +59,15 @@ var (
 		return regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9/_+=,.@-]{1,576}$`)
 	})
 )
+
+// Progress is where a new secret goes, and how far it has come.
+type Progress struct {
+	Target  Target
+	Version string    // ID of the version with the new secret
+	From    string    // of the one that it replaces; "" when there was none
+	DoneAt  time.Time // when consumers were seen to get it; zero before
+	Problem string    // why it stopped, in words; "" when it goes on
+}
 
 // Check returns what is wrong with the form of a target that a caller gave as the member at, "/deliver_to". policy allows
 // what stands in policies only.
@@ -116,15 +126,7 @@ func (t Target) Region() string {
 // VersionID is the ID of the version that a delivery puts: the same for the same generation of a rotation's key, and no
 // other's. It has the form of a UUID of version 8 (RFC 9562), 36 characters.
 func VersionID(r id.Rotation, generation int64) string {
-	return versionID(string(r), generation)
-}
-
-// VersionIDOfKey is that of a delivery without a rotation: of the first secret of a key, or of a regenerated one. The key's
-// ID and generation are known before anything is put, so a call that died is carried on by the next.
-func VersionIDOfKey(k id.Key, generation int64) string { return versionID(string(k), generation) }
-
-func versionID(of string, generation int64) string {
-	sum := sha256.Sum256([]byte("rekey delivery\x00" + of + "\x00" + strconv.FormatInt(generation, 10)))
+	sum := sha256.Sum256([]byte("rekey delivery\x00" + string(r) + "\x00" + strconv.FormatInt(generation, 10)))
 	b := sum[:16]
 	b[6] = b[6]&0x0f | 0x80
 	b[8] = b[8]&0x3f | 0x80
@@ -137,9 +139,9 @@ type Plan struct {
 	Target  Target
 	Place   place.Place // of the key; the secret must be tagged with it
 	Key     id.Key      // whose secret is delivered
-	Version string      // VersionID or VersionIDOfKey
+	Version string      // VersionID
 
-	// Replaces are the keys whose secret may stand in the target now: the old key of a rotation. Another key's secret there
+	// Replaces are the keys whose secret may stand in the target now: the old key of a rotation. Another live key's secret there
 	// stops the delivery, so that two keys never take turns in one secret by accident.
 	Replaces []id.Key
 
