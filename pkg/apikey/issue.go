@@ -32,13 +32,20 @@ type Issue struct {
 // Issue makes a key and shows its secret once. Atomic: the key, the account's count of keys, the audit record and the
 // idempotency record, on condition that the account is as it was read.
 func (s *Service) Issue(ctx context.Context, c call.Call, account id.ServiceAccount, in Issue) (Shown, error) {
-	return change.Retry(func() (Shown, error) { return s.issue(ctx, c, account, in) })
+	return change.Retry(func() (Shown, error) {
+		d, err := s.DraftIssue(ctx, c, account, in)
+		if err != nil {
+			return Shown{}, err
+		}
+		return s.make(ctx, c, d)
+	})
 }
 
-func (s *Service) issue(ctx context.Context, c call.Call, account id.ServiceAccount, in Issue) (Shown, error) {
+// DraftIssue decides what issuing a key makes, for a caller that may; a refusal is recorded.
+func (s *Service) DraftIssue(ctx context.Context, c call.Call, account id.ServiceAccount, in Issue) (Draft, error) {
 	a, err := s.account(ctx, account)
 	if err != nil {
-		return Shown{}, err
+		return Draft{}, err
 	}
 	now, op := s.Now(), id.New[id.Operation](s.Rand)
 	refused := c.Event("", op, now)
@@ -46,68 +53,58 @@ func (s *Service) issue(ctx context.Context, c call.Call, account id.ServiceAcco
 	refused.Target = audit.Target{Type: "service_account", ID: string(a.ID), Name: a.Name}
 	refused.Details = map[string]any{"change": audit.KeyIssued, "service_account_id": string(a.ID)}
 	if err := c.Caller.Check(permission.KeysIssue, authz.Object{Place: a.Place, Account: a.ID, What: "service account"}); err != nil {
-		return Shown{}, c.Deny(ctx, s.Store.Deny, refused, err)
+		return Draft{}, c.Deny(ctx, s.Store.Deny, refused, err)
 	}
 	r, err := s.roleOf(ctx, a)
 	if err != nil {
-		return Shown{}, err
+		return Draft{}, err
 	}
 	scopes, invalid := scopesOf(in.Scopes, r)
 	if invalid != nil && !c.Idempotency.IsRepeat() { // the role may have changed since the first call
-		return Shown{}, invalid
+		return Draft{}, invalid
 	}
 	if c.Idempotency.IsRepeat() && c.Idempotency.Prior.Secret != nil { // what is shown again is what the key carries now
 		k, err := s.Store.Key(ctx, id.FromBody[id.Key](c.Idempotency.Prior.Secret.Public))
 		if err != nil {
-			return Shown{}, err
+			return Draft{}, err
 		}
 		scopes = k.Scopes
 	}
 	if err := c.Caller.Grantable(scopes); err != nil {
-		return Shown{}, c.Deny(ctx, s.Store.Deny, refused, err)
+		return Draft{}, c.Deny(ctx, s.Store.Deny, refused, err)
 	}
 	if err := c.Idempotency.Check(); err != nil {
-		return Shown{}, err
+		return Draft{}, err
 	}
 	if err := s.issuable(ctx, a); err != nil {
-		return Shown{}, err
+		return Draft{}, err
 	}
 	if problem := name.Check(in.Name); problem != "" {
-		return Shown{}, fault.InvalidField("/name", problem)
+		return Draft{}, fault.InvalidField("/name", problem)
 	}
 	p, err := policy.Resolve(ctx, s.Store, a)
 	if err != nil {
-		return Shown{}, err
+		return Draft{}, err
 	}
 	end, err := in.ExpiresAt.Under(p, now, time.Time{})
 	if err != nil {
-		return Shown{}, err
+		return Draft{}, err
 	}
 	warnings, err := s.guardIssue(ctx, a, r, scopes, now)
 	if err != nil {
-		return Shown{}, err
+		return Draft{}, err
 	}
 	k := Key{ID: id.New[id.Key](s.Rand), Kind: token.ServiceAccountKey, AccountID: a.ID, Place: a.Place, Name: in.Name,
 		Scopes: scopes, RoleHint: a.RoleID, Generation: 1, IssueEpoch: a.IssueEpoch, ExpiresAt: end.At,
 		NoticeFrom: NoticeOf(end.At, p.LongestNotice()), CreatedBy: c.Caller.ID, CreatedByName: c.Caller.Name, CreatedAt: now,
 		UpdatedAt: now, Version: 1, EventSeq: 1}
-	m, err := s.Mint.New(ctx, k.Kind, id.Body(k.ID), k.Generation, op, c.Idempotency)
-	if err != nil {
-		return Shown{}, err
-	}
-	k.MAC, k.PepperVersion = m.MAC, m.PepperVersion
 	plan(&k, p, now)
 	after := a
 	after.KeyCount++
-	shown := Shown{View: View{Key: k, Account: after, State: StateOf(k, a, nil, now), Warnings: warnings}, Secret: m.Secret}
-	record, err := c.Idempotency.Record(op, now, shown, m.Derived)
-	if err != nil {
-		return Shown{}, err
-	}
 	e := s.event(c, op, now, audit.UserUpdated, audit.KeyIssued, k)
 	end.Note(e.Details, p)
-	return shown, s.commit(ctx, c, change.Set{Operation: op, At: now, Idempotency: record, Events: []audit.Event{e},
-		Writes: []change.Write{Create{Key: k}, serviceaccount.Update{Old: a, KeysChanged: true, KeyCount: 1}}})
+	return Draft{View: View{Key: k, Account: after, State: StateOf(k, a, nil, now), Warnings: warnings}, Policy: p,
+		Set: change.Set{Operation: op, At: now, Events: []audit.Event{e}, Writes: []change.Write{serviceaccount.Update{Old: a, KeysChanged: true, KeyCount: 1}}}}, nil
 }
 
 // account reads an account; a deleted one is not there.

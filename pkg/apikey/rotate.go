@@ -23,6 +23,8 @@ type Rotate struct {
 	All       bool
 	Reason    string
 	ExpiresAt Expiry
+	// Unseen says that nobody will be shown the secret: it is delivered, and whoever calls need not hold the keys' scopes.
+	Unseen bool
 }
 
 // Rotate replaces the secret of an account's only live key: same ID, the existing secret invalid when the call returns. With
@@ -30,60 +32,78 @@ type Rotate struct {
 // whatever their number. Atomic: all of it, with its audit records and the idempotency record.
 func (s *Service) Rotate(ctx context.Context, c call.Call, account id.ServiceAccount, in Rotate) (Shown, error) {
 	return change.Retry(func() (Shown, error) {
-		a, err := s.account(ctx, account)
-		if err != nil {
-			return Shown{}, err
-		}
-		now := s.Now()
-		refused := c.Event("", "", now)
-		refused.Action, refused.Place = audit.ServiceAccountRotated, a.Place
-		refused.Target = audit.Target{Type: "service_account", ID: string(a.ID), Name: a.Name}
-		if err := c.Caller.Check(permission.ServiceAccountsRotate, authz.Object{Place: a.Place, Account: a.ID, What: "service account"}); err != nil {
-			return Shown{}, c.Deny(ctx, s.Store.Deny, refused, err)
-		}
-		if problem := name.CheckDescription(in.Reason); problem != "" {
-			return Shown{}, fault.InvalidField("/reason", problem)
-		}
-		keys, scopes, err := s.liveKeys(ctx, a, now)
-		if err != nil {
-			return Shown{}, err
-		}
-		// A repeat is judged by what the account's keys carry now: nobody is shown more than they hold.
-		if err := c.Caller.Grantable(scopes); err != nil {
-			return Shown{}, c.Deny(ctx, s.Store.Deny, refused, err)
-		}
-		if err := c.Idempotency.Check(); err != nil {
-			return Shown{}, err
-		}
-		if err := c.Match.Check(string(a.ID), a.Version); err != nil {
-			return Shown{}, err
-		}
-		if a.Status != serviceaccount.Active {
-			return Shown{}, accountEnded()
-		}
-		op := id.New[id.Operation](s.Rand)
+		r, err := s.Replace(ctx, c, account, in)
 		switch {
-		case len(keys) == 0:
-			return Shown{}, fault.New(fault.Conflict, "The service account has no live key to rotate. Issue one.")
-		case len(keys) == 1:
-			k, err := s.Store.Key(ctx, keys[0].ID)
-			if err != nil {
-				return Shown{}, err
-			}
-			v, err := s.view(ctx, k, a, nil)
-			if err != nil {
-				return Shown{}, err
-			}
-			if !v.State.Live() {
-				return Shown{}, change.ErrLost // it ended since the query
-			}
-			return s.regenerate(ctx, c, v, in.ExpiresAt, in.Reason, now, op)
-		case !in.All:
-			return Shown{}, &fault.Error{Kind: fault.Conflict, BlockedBy: []fault.Blocker{blocker(keys)},
-				Detail: "The service account has several live keys. Regenerate one of them by its ID, or repeat with all: true, which stops them all."}
+		case err != nil:
+			return Shown{}, err
+		case r.One != nil:
+			return s.regenerate(ctx, c, *r.One, in.ExpiresAt, in.Reason, s.Now(), id.New[id.Operation](s.Rand))
 		}
-		return s.rotateAll(ctx, c, a, keys, scopes, in, now, op)
+		return s.make(ctx, c, *r.All)
 	})
+}
+
+// Replacement is how an account's keys are replaced; one of its members is set.
+type Replacement struct {
+	One *View  // the only live key, which gets another secret
+	All *Draft // a new key, with which the several live ones stop
+}
+
+// Replace decides how an account's keys are to be replaced, for a caller that may; a refusal is recorded.
+func (s *Service) Replace(ctx context.Context, c call.Call, account id.ServiceAccount, in Rotate) (Replacement, error) {
+	a, err := s.account(ctx, account)
+	if err != nil {
+		return Replacement{}, err
+	}
+	now := s.Now()
+	refused := c.Event("", "", now)
+	refused.Action, refused.Place = audit.ServiceAccountRotated, a.Place
+	refused.Target = audit.Target{Type: "service_account", ID: string(a.ID), Name: a.Name}
+	if err := c.Caller.Check(permission.ServiceAccountsRotate, authz.Object{Place: a.Place, Account: a.ID, What: "service account"}); err != nil {
+		return Replacement{}, c.Deny(ctx, s.Store.Deny, refused, err)
+	}
+	if problem := name.CheckDescription(in.Reason); problem != "" {
+		return Replacement{}, fault.InvalidField("/reason", problem)
+	}
+	keys, scopes, err := s.liveKeys(ctx, a, now)
+	if err != nil {
+		return Replacement{}, err
+	}
+	// A repeat is judged by what the account's keys carry now: nobody is shown more than they hold.
+	if err := c.Caller.Grantable(scopes); err != nil && !in.Unseen {
+		return Replacement{}, c.Deny(ctx, s.Store.Deny, refused, err)
+	}
+	if err := c.Idempotency.Check(); err != nil {
+		return Replacement{}, err
+	}
+	if err := c.Match.Check(string(a.ID), a.Version); err != nil {
+		return Replacement{}, err
+	}
+	if a.Status != serviceaccount.Active {
+		return Replacement{}, accountEnded()
+	}
+	switch {
+	case len(keys) == 0:
+		return Replacement{}, fault.New(fault.Conflict, "The service account has no live key to rotate. Issue one.")
+	case len(keys) == 1:
+		k, err := s.Store.Key(ctx, keys[0].ID)
+		if err != nil {
+			return Replacement{}, err
+		}
+		v, err := s.view(ctx, k, a, nil)
+		if err != nil {
+			return Replacement{}, err
+		}
+		if !v.State.Live() {
+			return Replacement{}, change.ErrLost // it ended since the query
+		}
+		return Replacement{One: &v}, nil
+	case !in.All:
+		return Replacement{}, &fault.Error{Kind: fault.Conflict, BlockedBy: []fault.Blocker{blocker(keys)},
+			Detail: "The service account has several live keys. Regenerate one of them by its ID, or repeat with all: true, which stops them all."}
+	}
+	d, err := s.draftAll(ctx, c, a, keys, scopes, in, now)
+	return Replacement{All: &d}, err
 }
 
 // liveKeys reads an account's live keys, newest first, in one query, and the union of their scopes.
@@ -96,24 +116,21 @@ func (s *Service) liveKeys(ctx context.Context, a serviceaccount.Account, now ti
 	return keys, scopes, err
 }
 
-func (s *Service) rotateAll(ctx context.Context, c call.Call, a serviceaccount.Account, keys []Key, scopes permission.Set, in Rotate, now time.Time, op id.Operation) (Shown, error) {
+// draftAll decides on the new key with which all of an account's keys stop.
+func (s *Service) draftAll(ctx context.Context, c call.Call, a serviceaccount.Account, keys []Key, scopes permission.Set, in Rotate, now time.Time) (Draft, error) {
 	p, err := policy.Resolve(ctx, s.Store, a)
 	if err != nil {
-		return Shown{}, err
+		return Draft{}, err
 	}
 	end, err := in.ExpiresAt.Under(p, now, earliestEnd(keys))
 	if err != nil {
-		return Shown{}, err
+		return Draft{}, err
 	}
+	op := id.New[id.Operation](s.Rand)
 	k := Key{ID: id.New[id.Key](s.Rand), Kind: token.ServiceAccountKey, AccountID: a.ID, Place: a.Place, Name: keys[0].Name,
 		Scopes: scopes, RoleHint: a.RoleID, Generation: 1, IssueEpoch: a.IssueEpoch + 1, ExpiresAt: end.At,
 		NoticeFrom: NoticeOf(end.At, p.LongestNotice()), CreatedBy: c.Caller.ID, CreatedByName: c.Caller.Name, CreatedAt: now, UpdatedAt: now,
 		Version: 1, EventSeq: 1}
-	m, err := s.Mint.New(ctx, k.Kind, id.Body(k.ID), k.Generation, op, c.Idempotency)
-	if err != nil {
-		return Shown{}, err
-	}
-	k.MAC, k.PepperVersion = m.MAC, m.PepperVersion
 	plan(&k, p, now)
 	next := a
 	next.EventSeq++
@@ -122,11 +139,6 @@ func (s *Service) rotateAll(ctx context.Context, c call.Call, a serviceaccount.A
 	after.IssueEpoch++
 	after.KeyCount = 1
 	after.Lock = clearedLock(a)
-	shown := Shown{View: View{Key: k, Account: after, State: StateOf(k, after, nil, now)}, Secret: m.Secret}
-	record, err := c.Idempotency.Record(op, now, shown, m.Derived)
-	if err != nil {
-		return Shown{}, err
-	}
 	rotated := c.Event(id.New[id.Event](s.Rand), op, now)
 	rotated.Action, rotated.Place, rotated.Seq = audit.ServiceAccountRotated, a.Place, next.EventSeq
 	rotated.Target = audit.Target{Type: "service_account", ID: string(a.ID), Name: a.Name}
@@ -134,10 +146,13 @@ func (s *Service) rotateAll(ctx context.Context, c call.Call, a serviceaccount.A
 	issued := s.event(c, op, now, audit.UserUpdated, audit.KeyIssued, k)
 	end.Note(issued.Details, p)
 	ended := &serviceaccount.Ended{At: now, By: c.Caller.ID, Reason: ReasonSuperseded}
-	return shown, s.commit(ctx, c, change.Set{Operation: op, At: now, Idempotency: record,
-		Events: []audit.Event{rotated, issued},
-		Writes: []change.Write{Create{Key: k}, serviceaccount.Update{Old: a, New: &next, SameKeys: true, KeysChanged: true,
-			KeyCount: 1, ClearLock: true, EndKeys: ended}}})
+	d := Draft{View: View{Key: k, Account: after, State: StateOf(k, after, nil, now)}, Reason: in.Reason, Policy: p,
+		Set: change.Set{Operation: op, At: now, Events: []audit.Event{rotated, issued}, Writes: []change.Write{
+			serviceaccount.Update{Old: a, New: &next, SameKeys: true, KeysChanged: true, KeyCount: 1, ClearLock: true, EndKeys: ended}}}}
+	for _, k := range keys {
+		d.Stops = append(d.Stops, k.ID)
+	}
+	return d, nil
 }
 
 func earliestEnd(keys []Key) time.Time {

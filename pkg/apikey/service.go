@@ -9,6 +9,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/authz"
 	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/change"
+	"github.com/rekey-dev/rekey/pkg/delivery"
 	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/idempotency"
@@ -83,10 +84,11 @@ type View struct {
 	Warnings  []Warning  // of an issue or a patch: recent requests that the scopes would refuse, last used first
 }
 
-// Shown is a view of a key together with its new secret, which is shown once.
+// Shown is a view of a key together with its new secret, which is shown once, or where that goes instead.
 type Shown struct {
-	View   View
-	Secret token.Secret
+	View     View
+	Secret   token.Secret
+	Delivery delivery.Progress // the zero Progress of a secret that is shown
 }
 
 // load reads a key and all that its status depends on. A key of a deleted account is not there.
