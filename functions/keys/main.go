@@ -18,11 +18,15 @@ import (
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/authorizer"
 	"github.com/rekey-dev/rekey/pkg/boot"
+	"github.com/rekey-dev/rekey/pkg/delivery"
 	"github.com/rekey-dev/rekey/pkg/fold"
 	"github.com/rekey-dev/rekey/pkg/httpapi"
 	"github.com/rekey-dev/rekey/pkg/httpapi/keys"
 	"github.com/rekey-dev/rekey/pkg/mint"
+	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/page"
+	"github.com/rekey-dev/rekey/pkg/rotation"
+	"github.com/rekey-dev/rekey/pkg/secrets/consumer"
 )
 
 func main() { boot.Main(newHandler) }
@@ -30,10 +34,12 @@ func main() { boot.Main(newHandler) }
 func newHandler(ctx context.Context, lookup boot.Lookup) (httpapi.Handler, error) {
 	env := boot.Read(lookup)
 	store := env.Store(fold.Name, boot.Identity, boot.Directory, boot.Audit, boot.Transient)
-	service := &apikey.Service{Store: store, Fold: fold.Name, Now: time.Now, Rand: rand.Reader, Needs: authorizer.Needs,
-		Mint: &mint.Mint{Peppers: env.Peppers(), Derivation: env.DerivationKeys(), Rand: rand.Reader}}
+	coins := &mint.Mint{Peppers: env.Peppers(), Derivation: env.DerivationKeys(), Rand: rand.Reader}
+	service := &apikey.Service{Store: store, Fold: fold.Name, Now: time.Now, Rand: rand.Reader, Needs: authorizer.Needs, Mint: coins}
+	deliverer := &rotation.Service{Store: store, Keys: service, Mint: coins, Terms: rotation.Under(store), Now: time.Now, Rand: rand.Reader,
+		Courier: &delivery.Courier{Boxes: consumer.New(env.AWS(), msp.IDOf(store)), Abandoned: service.Abandoned}}
 	api := httpapi.New(httpapi.Settings{Now: time.Now, Rand: rand.Reader, Log: env.Logger(),
 		Cursors: &page.Sealer{Keys: env.CursorKeys(), Now: time.Now, Rand: rand.Reader}, Idempotency: store.Idempotency, Repeat: service.Repeat})
-	keys.Register(api, service, time.Now)
+	keys.Register(api, service, deliverer, time.Now)
 	return api.Handle, env.Ready(ctx)
 }

@@ -15,12 +15,16 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/boot"
+	"github.com/rekey-dev/rekey/pkg/delivery"
 	"github.com/rekey-dev/rekey/pkg/fold"
 	"github.com/rekey-dev/rekey/pkg/httpapi"
 	"github.com/rekey-dev/rekey/pkg/httpapi/serviceaccounts"
 	"github.com/rekey-dev/rekey/pkg/mint"
+	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/page"
 	"github.com/rekey-dev/rekey/pkg/policy"
+	"github.com/rekey-dev/rekey/pkg/rotation"
+	"github.com/rekey-dev/rekey/pkg/secrets/consumer"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 )
 
@@ -29,12 +33,14 @@ func main() { boot.Main(newHandler) }
 func newHandler(ctx context.Context, lookup boot.Lookup) (httpapi.Handler, error) {
 	env := boot.Read(lookup)
 	store := env.Store(fold.Name, boot.Identity, boot.Directory, boot.Audit, boot.Transient)
-	keys := &apikey.Service{Store: store, Fold: fold.Name, Now: time.Now, Rand: rand.Reader,
-		Mint: &mint.Mint{Peppers: env.Peppers(), Derivation: env.DerivationKeys(), Rand: rand.Reader}}
+	coins := &mint.Mint{Peppers: env.Peppers(), Derivation: env.DerivationKeys(), Rand: rand.Reader}
+	keys := &apikey.Service{Store: store, Fold: fold.Name, Now: time.Now, Rand: rand.Reader, Mint: coins}
+	deliverer := &rotation.Service{Store: store, Keys: keys, Mint: coins, Terms: rotation.Under(store), Now: time.Now, Rand: rand.Reader,
+		Courier: &delivery.Courier{Boxes: consumer.New(env.AWS(), msp.IDOf(store)), Abandoned: keys.Abandoned}}
 	accounts := &serviceaccount.Service{Store: store, Keys: keys, Fold: fold.Name, Now: time.Now, Rand: rand.Reader,
 		LockAt: policy.LockAt(store)}
 	api := httpapi.New(httpapi.Settings{Now: time.Now, Rand: rand.Reader, Log: env.Logger(),
 		Cursors: &page.Sealer{Keys: env.CursorKeys(), Now: time.Now, Rand: rand.Reader}, Idempotency: store.Idempotency, Repeat: keys.Repeat})
-	serviceaccounts.Register(api, accounts, keys, time.Now)
+	serviceaccounts.Register(api, accounts, keys, deliverer, time.Now)
 	return api.Handle, env.Ready(ctx)
 }

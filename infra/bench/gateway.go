@@ -74,8 +74,8 @@ func (d *deployment) serve() (*gateway, *httptest.Server) {
 	g := &gateway{d: d, mux: http.NewServeMux(), idle: make(chan *authorizer.Authorizer, parallelism)}
 	g.api = httpapi.New(httpapi.Settings{Now: d.clock, Rand: rand.Reader, Log: slog.New(slog.NewJSONHandler(io.Discard, nil)),
 		Idempotency: d.store.Idempotency, Repeat: d.keys.Repeat})
-	keys.Register(g.api, d.keys, d.clock)
-	serviceaccounts.Register(g.api, d.accounts, d.keys, d.clock)
+	keys.Register(g.api, d.keys, nil, d.clock) // no trial delivers
+	serviceaccounts.Register(g.api, d.accounts, d.keys, nil, d.clock)
 	me.Register(g.api, d.store)
 	for _, r := range routes {
 		g.mux.HandleFunc(r, g.handle)

@@ -20,6 +20,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/authz"
 	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/call"
+	"github.com/rekey-dev/rekey/pkg/delivery"
 	"github.com/rekey-dev/rekey/pkg/dynamo"
 	"github.com/rekey-dev/rekey/pkg/fold"
 	"github.com/rekey-dev/rekey/pkg/id"
@@ -115,6 +116,22 @@ func (ring) All(context.Context) (map[string][]byte, error) {
 }
 func (ring) Check(context.Context, string) (bool, error) { return true, nil }
 
+// atOnce delivers without a secret store.
+type atOnce struct{}
+
+func (atOnce) Accept(context.Context, delivery.Plan) error { return nil }
+
+func (atOnce) Deliver(ctx context.Context, p delivery.Plan, w delivery.Work) (delivery.Receipt, error) {
+	if w.Activated {
+		return delivery.Receipt{Version: p.Version}, nil
+	}
+	secret, err := w.Mint(ctx)
+	if err != nil {
+		return delivery.Receipt{}, err
+	}
+	return delivery.Receipt{Version: p.Version}, w.Activate(ctx, secret, "")
+}
+
 // lostAnswer loses the next transaction's answer, so that the store reads back what became of it.
 type lostAnswer struct {
 	dynamo.API
@@ -183,6 +200,8 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 	narrow := c
 	narrow.Caller.Effective = permission.Of(permission.KeysIssue, permission.ServiceAccountsRead)
 
+	delivering := &rotation.Service{Store: store, Keys: keys, Mint: coins, Terms: rotation.Under(store), Courier: atOnce{}, Now: clock, Rand: rand.Reader}
+	consumers := delivery.Target{Type: delivery.SecretsManager, SecretID: "exporter"}
 	var account serviceaccount.View
 	var shown apikey.Shown
 	during("ServiceAccountsFunction", func() {
@@ -209,6 +228,9 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		record, err := store.Idempotency(t.Context(), "rotate", now)
 		require.NoError(t, err)
 		ok(keys.Repeat(t.Context(), c, *record))
+		ok(delivering.RotateAccountTo(t.Context(), c, account.Account.ID, apikey.Rotate{}, consumers))
+		issued(t, keys, c, account.Account.ID)
+		ok(delivering.RotateAccountTo(t.Context(), c, account.Account.ID, apikey.Rotate{All: true}, consumers))
 		issued(t, keys, c, account.Account.ID)
 		shown, err = keys.Rotate(t.Context(), c, account.Account.ID, apikey.Rotate{All: true})
 		require.NoError(t, err)
@@ -246,6 +268,11 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		ok(keys.Deactivate(t.Context(), c, k))
 		ok(keys.Activate(t.Context(), c, k))
 		ok(keys.Regenerate(t.Context(), c, k, apikey.Expiry{}, false))
+		with.Idempotency = repeatable("delivered")
+		ok(delivering.IssueTo(t.Context(), with, account.Account.ID, apikey.Issue{Name: "delivered"}, consumers))
+		for range 2 {
+			ok(delivering.RegenerateTo(t.Context(), c, k, apikey.Expiry{}, true, consumers))
+		}
 		ok(keys.Revoke(t.Context(), c, k, "", ""))
 	})
 

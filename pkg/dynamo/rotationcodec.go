@@ -23,7 +23,7 @@ type step struct {
 	Evidence string `json:"e,omitempty"`
 }
 
-// delivered is a rotation.Delivery as it is stored, as JSON.
+// delivered is a delivery.Progress as it is stored, as JSON.
 type delivered struct {
 	Type    string `json:"k"`
 	Secret  string `json:"s"`
@@ -36,7 +36,7 @@ type delivered struct {
 }
 
 // encodeDelivery is "" for a rotation without one.
-func encodeDelivery(d rotation.Delivery) string {
+func encodeDelivery(d delivery.Progress) string {
 	if d.Target.Type == "" {
 		return ""
 	}
@@ -49,15 +49,15 @@ func encodeDelivery(d rotation.Delivery) string {
 	return string(text)
 }
 
-func decodeDelivery(text string) (rotation.Delivery, error) {
+func decodeDelivery(text string) (delivery.Progress, error) {
 	if text == "" {
-		return rotation.Delivery{}, nil
+		return delivery.Progress{}, nil
 	}
 	var in delivered
 	if err := json.Unmarshal([]byte(text), &in); err != nil {
-		return rotation.Delivery{}, fmt.Errorf("the delivery of a rotation: %w", err)
+		return delivery.Progress{}, fmt.Errorf("the delivery of a rotation: %w", err)
 	}
-	return rotation.Delivery{Target: delivery.Target{Type: delivery.Type(in.Type), SecretID: in.Secret, JSONKey: in.JSONKey, RoleARN: in.Role},
+	return delivery.Progress{Target: delivery.Target{Type: delivery.Type(in.Type), SecretID: in.Secret, JSONKey: in.JSONKey, RoleARN: in.Role},
 		Version: in.Version, From: in.From, Problem: in.Problem, DoneAt: moment(in.DoneAt)}, nil
 }
 

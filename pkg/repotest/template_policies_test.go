@@ -58,7 +58,8 @@ func statements(t *testing.T, tp template, function string) map[string]statement
 }
 
 // taggedSecrets are the functions that read and write consumers' secrets.
-var taggedSecrets = map[string]bool{"RotationsFunction": true, "SecretRotationFunction": true, "SweeperFunction": true}
+var taggedSecrets = map[string]bool{"KeysFunction": true, "RotationsFunction": true, "SecretRotationFunction": true,
+	"ServiceAccountsFunction": true, "SweeperFunction": true}
 
 func TestTemplate_OfConsumersSecretsOnlyTaggedOnesAreOpen_B5(t *testing.T) {
 	tp := loadTemplate(t)

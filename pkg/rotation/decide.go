@@ -37,15 +37,19 @@ type Decision struct {
 // still lives; without the old one it is retired.
 func Decide(v View, now time.Time) Decision {
 	r := v.Rotation
-	if r.State.Final() {
+	if r.Over() {
 		return Decision{}
 	}
 	oldLives, newLives := v.Old.State.Live(), v.New.State.Live()
 	switch {
 	case !newLives && oldLives:
 		return Decision{Step: true, State: Aborted, Action: GiveBack, Reason: "the new key ended: " + v.New.State.Ended.Reason}
+	case !newLives && r.OldKey == r.NewKey:
+		return Decision{Step: true, State: Aborted, Reason: "the key ended: " + v.New.State.Ended.Reason}
 	case !newLives:
 		return Decision{Step: true, State: Aborted, Reason: "both keys ended: " + v.New.State.Ended.Reason}
+	case r.Awaits() && r.outdated(v.New.Key):
+		return Decision{Step: true, State: Aborted, Reason: "the secret was replaced before it was delivered"}
 	case r.Awaits() && r.Delivery.Problem != "":
 		return Decision{Action: Deliver, Due: now.Add(refusedAgain)}
 	case r.Awaits():

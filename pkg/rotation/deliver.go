@@ -19,15 +19,6 @@ type Courier interface {
 	Deliver(ctx context.Context, p delivery.Plan, w delivery.Work) (delivery.Receipt, error)
 }
 
-// Delivery is where the new secret goes, and how far it has come.
-type Delivery struct {
-	Target  delivery.Target
-	Version string    // ID of the version with the new secret
-	From    string    // of the one that it replaces; "" when there was none
-	DoneAt  time.Time // when consumers were seen to get it; zero before
-	Problem string    // why it stopped, in words; "" when it goes on
-}
-
 // When a delivery that is not done is carried on: after a failure that may pass, and after a refusal.
 const (
 	deliverAgain = time.Minute
@@ -37,6 +28,11 @@ const (
 // Awaits tells whether the new secret has not reached its consumer yet. Nothing of the old key ends before that in an overlap.
 func (r Rotation) Awaits() bool { return r.Delivery.Target.Type != "" && r.Delivery.DoneAt.IsZero() }
 
+// outdated tells whether the key has another secret by now than the one that is on its way: consumers are not given it.
+func (r Rotation) outdated(k apikey.Key) bool {
+	return r.Delivery.Version != delivery.VersionID(r.ID, k.Generation)
+}
+
 // overlapping is the rotation with its overlap beginning at a moment: it ends after the terms' time, and never after the old
 // key would have ended anyway.
 func (r Rotation) overlapping(now time.Time) Rotation {
@@ -44,11 +40,12 @@ func (r Rotation) overlapping(now time.Time) Rotation {
 	return r
 }
 
-// atOnce is a rotation without an overlap: it ends as it begins, or when the new secret has been delivered.
+// atOnce is a rotation without an overlap: it ends as it begins, or when the new secret has been delivered. Until then its
+// consumer has no secret that works: the sweeper's next run carries it on, whatever becomes of the call.
 func (r Rotation) atOnce(now time.Time, next apikey.Key) (Rotation, apikey.Key) {
 	r = r.reached(Issued, now, r.StartedBy, "")
 	if r.Awaits() {
-		next.DueAt = earlier(next.DueAt, now.Add(deliverAgain))
+		next.DueAt = now
 	} else {
 		r = r.reached(Retired, now, r.StartedBy, r.Mode.atOnce())
 	}
@@ -63,16 +60,25 @@ func (m Mode) atOnce() string {
 	return "the old secret ended at once"
 }
 
-func (r Rotation) plan() delivery.Plan {
-	return delivery.Plan{Target: r.Delivery.Target, Place: r.Place, Key: r.NewKey, Version: r.Delivery.Version, Replaces: []id.Key{r.OldKey}, From: r.Delivery.From}
+// plan is the delivery of the new secret. What else than the old key stops when the key accepts it has ended afterwards, so
+// only who begins needs to name it.
+func (r Rotation) plan(stops ...id.Key) delivery.Plan {
+	return delivery.Plan{Target: r.Delivery.Target, Place: r.Place, Key: r.NewKey, Version: r.Delivery.Version, Replaces: append([]id.Key{r.OldKey}, stops...),
+		From: r.Delivery.From}
+}
+
+// accept says whether a key's secret may be delivered to a target, before anything of it is made.
+func (s *Service) accept(ctx context.Context, k apikey.Key, to delivery.Target, stops ...id.Key) error {
+	return s.Courier.Accept(ctx, delivery.Plan{Target: to, Place: k.Place, Key: k.ID, Version: delivery.VersionID("", 0), Replaces: stops})
 }
 
 // beginDelivering puts the new secret where it goes, commits the rotation, so that its key accepts the secret, and delivers it.
 // Once the rotation is committed it is there whatever comes of the delivery: the sweeper carries on what did not come to its end.
-func (s *Service) beginDelivering(ctx context.Context, c call.Call, r Rotation, next apikey.Key, op id.Operation, commit func(mint.Coin, Rotation) (Shown, error)) (Shown, error) {
+func (s *Service) beginDelivering(ctx context.Context, c call.Call, r Rotation, next apikey.Key, op id.Operation, commit func(mint.Coin, Rotation) (Shown, error),
+	stops ...id.Key) (Shown, error) {
 	var shown Shown
 	begun := false
-	receipt, err := s.Courier.Deliver(ctx, r.plan(), delivery.Work{
+	receipt, err := s.Courier.Deliver(ctx, r.plan(stops...), delivery.Work{
 		Mint: func(ctx context.Context) (token.Secret, error) {
 			coin, err := s.Mint.New(ctx, next.Kind, id.Body(next.ID), next.Generation, op, nil)
 			return coin.Secret, err

@@ -116,7 +116,7 @@ func (s *Service) reportEvents(ctx context.Context, out *Report) error {
 // would have been with another scope. Of very much traffic it looks at the latest part.
 func (s *Service) stillOnOld(ctx context.Context, v View) ([]usage.Row, error) {
 	r := v.Rotation
-	if r.Mode != Overlap || r.State.Final() {
+	if r.Mode != Overlap || r.Over() {
 		return nil, nil
 	}
 	rows, err := usage.Latest(ctx, s.Store, r.OldKey, r.CreatedAt, s.Now().Add(time.Second), sendersRows)

@@ -28,7 +28,11 @@ func (s *Service) Complete(ctx context.Context, c call.Call, r id.Rotation) (Vie
 // forced. Atomic as Complete is.
 func (s *Service) Cancel(ctx context.Context, c call.Call, r id.Rotation, force bool) (View, error) {
 	return s.manage(ctx, c, r, func(v View, now time.Time) (View, error) {
-		if v.Rotation.Mode != Overlap {
+		switch v.Rotation.Mode {
+		case Overlap:
+		case Issuing:
+			return View{}, fault.New(fault.Conflict, "There is no old key to go back to. Revoke the key, which ends its delivery.")
+		default:
 			return View{}, fault.New(fault.Conflict, "The old secret has ended; there is nothing to go back to.")
 		}
 		if from := v.Rotation.Delivery.From; !v.Rotation.Delivery.DoneAt.IsZero() && !force {
@@ -67,10 +71,13 @@ func (s *Service) Extend(ctx context.Context, c call.Call, r id.Rotation, until 
 // undelivered refuses what ends an old key, or its overlap, before the new secret is where it goes.
 func undelivered(r Rotation) error {
 	detail := "The new secret has not been delivered yet. "
-	if r.Delivery.Problem != "" {
+	switch {
+	case r.Delivery.Problem != "":
 		detail += r.Delivery.Problem
-	} else {
+	case r.Mode == Overlap:
 		detail += "Try again in a minute, or cancel the rotation."
+	default:
+		detail += "Try again in a minute, or revoke the key."
 	}
 	return fault.New(fault.Conflict, detail)
 }
@@ -100,7 +107,7 @@ func (s *Service) manage(ctx context.Context, c call.Call, r id.Rotation, act fu
 			}
 			v = taken.View
 		}
-		if v.Rotation.State.Final() {
+		if v.Rotation.Over() {
 			return View{}, s.refuse(ctx, c, fault.New(fault.Ended, "The rotation is "+string(v.Rotation.State)+"; that is final."))
 		}
 		now := s.Now()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/delivery"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/usage"
@@ -24,6 +25,9 @@ const (
 	Overlap   Mode = "overlap"   // both keys work until the overlap ends
 	Immediate Mode = "immediate" // same ID, the old secret ends at once
 	Emergency Mode = "emergency" // the old key ends first, then there is a new one
+	// Issuing is no rotation of a key but the delivery of a new one's first secret. Both of its keys are that one, nothing of it
+	// ends, and it is over when the secret was delivered.
+	Issuing Mode = "issue"
 )
 
 // State of a rotation.
@@ -100,7 +104,7 @@ type Rotation struct {
 	FormerNoticeFrom time.Time
 	Extended         bool
 	Steps            []Step
-	Delivery         Delivery // of the new secret; the zero Delivery when it was shown
+	Delivery         delivery.Progress // of the new secret; the zero Progress when it was shown
 	Planned          Planned
 
 	CreatedAt time.Time
@@ -108,6 +112,9 @@ type Rotation struct {
 	Version   int64 // of what an administrator did; the ETag
 	EventSeq  int64
 }
+
+// Over tells whether nothing comes after the rotation's state.
+func (r Rotation) Over() bool { return r.State.Final() || r.Mode == Issuing && r.State == Delivered }
 
 // reached is the rotation after a step.
 func (r Rotation) reached(s State, at time.Time, by, evidence string) Rotation {

@@ -52,6 +52,9 @@ type Keys interface {
 	// UsageOf returns what a key was used for, last used first; it asks no permission.
 	UsageOf(ctx context.Context, v apikey.View, q usage.Query) (apikey.UsagePage, error)
 	Issuable(ctx context.Context, a serviceaccount.Account) error
+	// DraftIssue and Replace decide what issuing a key, and replacing an account's keys, make.
+	DraftIssue(ctx context.Context, c call.Call, account id.ServiceAccount, in apikey.Issue) (apikey.Draft, error)
+	Replace(ctx context.Context, c call.Call, account id.ServiceAccount, in apikey.Rotate) (apikey.Replacement, error)
 	Record(c call.Call, op id.Operation, now time.Time, what string, k apikey.Key) audit.Event
 }
 
@@ -236,7 +239,7 @@ func (f Filter) keeps(r Rotation) bool {
 	case f.State != "":
 		return r.State == f.State
 	case !f.DueBefore.IsZero():
-		return !r.State.Final() && !r.OverlapEndsAt.IsZero() && r.OverlapEndsAt.Before(f.DueBefore)
+		return !r.Over() && !r.OverlapEndsAt.IsZero() && r.OverlapEndsAt.Before(f.DueBefore)
 	}
 	return true
 }

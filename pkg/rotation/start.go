@@ -28,7 +28,9 @@ type Start struct {
 	Force     bool          // although a rotation of the key is open: that one ends first
 	// Deliver is where the new secret goes instead of being shown; the zero Target for nowhere.
 	Deliver delivery.Target
-	planned *Planned // of a rotation by the calendar
+
+	planned *Planned        // of a rotation by the calendar
+	answer  func(Shown) any // what the call answers with, and is kept for its repeats; nil for the Shown itself
 }
 
 // Shown is a rotation together with the new secret, which is shown once.
@@ -154,7 +156,7 @@ func (s *Service) start(ctx context.Context, c call.Call, v apikey.View, in Star
 		return Shown{}, change.ErrLost // read anew
 	}
 	if in.Deliver.Type != "" {
-		if err := s.Courier.Accept(ctx, delivery.Plan{Target: in.Deliver, Place: v.Key.Place, Key: v.Key.ID, Version: delivery.VersionID("", 0)}); err != nil {
+		if err := s.accept(ctx, v.Key, in.Deliver); err != nil {
 			return Shown{}, err
 		}
 	}
@@ -186,7 +188,7 @@ func (s *Service) open(ctx context.Context, k apikey.Key) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	if Project(v, s.Now()).Rotation.State.Final() {
+	if Project(v, s.Now()).Rotation.Over() {
 		return nil, nil
 	}
 	return &v, nil
@@ -208,7 +210,7 @@ func (s *Service) begin(ctx context.Context, c call.Call, v apikey.View, in Star
 		return Shown{}, err
 	}
 	if in.Deliver.Type != "" {
-		r.Delivery = Delivery{Target: in.Deliver, Version: delivery.VersionID(r.ID, next.Generation)}
+		r.Delivery = delivery.Progress{Target: in.Deliver, Version: delivery.VersionID(r.ID, next.Generation)}
 		return s.beginDelivering(ctx, c, r, next, op, func(m mint.Coin, r Rotation) (Shown, error) {
 			return s.commitNew(ctx, c, v, next, r, in, policy, end, m, op, now)
 		})
@@ -259,7 +261,12 @@ func (s *Service) commitNew(ctx context.Context, c call.Call, v apikey.View, nex
 		ended = next
 		after = apikey.ClearedLock(after)
 		set.Writes = []change.Write{apikey.Update{Old: old, New: next}, serviceaccount.Update{Old: account, KeysChanged: true, ClearLock: true}, Create{Rotation: r}}
-		set.Events = append(set.Events, s.Keys.Record(c, op, now, audit.KeyRegenerated, next))
+		regenerated := s.Keys.Record(c, op, now, audit.KeyRegenerated, next)
+		regenerated.Details["unlocked"] = account.Lock.Failures > 0
+		if in.Reason != "" {
+			regenerated.Details["reason"] = in.Reason
+		}
+		set.Events = append(set.Events, regenerated)
 	}
 	started := s.event(c, op, now, audit.RotationStarted, r)
 	end.Note(started.Details, policy.Effective)
@@ -271,7 +278,11 @@ func (s *Service) commitNew(ctx context.Context, c call.Call, v apikey.View, nex
 		New: apikey.View{Key: next, Account: after, State: apikey.StateOf(next, after, nil, now)}}
 	shown := Shown{View: out, Secret: m.Secret}
 	var err error
-	if set.Idempotency, err = c.Idempotency.Record(op, now, shown, m.Derived); err != nil {
+	var answer any = shown
+	if in.answer != nil {
+		answer = in.answer(shown)
+	}
+	if set.Idempotency, err = c.Idempotency.Record(op, now, answer, m.Derived); err != nil {
 		return Shown{}, err
 	}
 	return shown, change.Settle(s.Store.Commit(ctx, set), c.Idempotency)

@@ -19,7 +19,7 @@ func (w *world) newRotation(a serviceaccount.Account, at time.Time) rotation.Rot
 			Policy: newID[id.Policy]()}, StartedBy: "emp_00000000000000000001", StartedByName: "Ada", Reason: "calendar", Suspected: at.Add(-time.Hour),
 		OverlapEndsAt: at.Add(time.Hour), FormerExpiresAt: at.Add(2 * time.Hour), FormerNoticeFrom: at.Add(-time.Hour),
 		Steps: []rotation.Step{{State: rotation.Issued, At: at, By: "emp_00000000000000000001", Evidence: "because"}},
-		Delivery: rotation.Delivery{Target: delivery.Target{Type: delivery.SecretsManager, SecretID: "acme/recorder", JSONKey: "key",
+		Delivery: delivery.Progress{Target: delivery.Target{Type: delivery.SecretsManager, SecretID: "acme/recorder", JSONKey: "key",
 			RoleARN: "arn:aws:iam::111122223333:role/rekey"}, Version: "11111111-2222-8333-8444-555555555555", From: "first"},
 		Planned: rotation.Planned{Due: at.Add(-time.Minute), Blocks: []calendar.Block{{From: at.Add(-time.Hour), To: at, Calendar: newID[id.Calendar](), Summary: "year end"},
 			{From: at, Calendar: newID[id.Calendar](), Summary: "for ever"}}},

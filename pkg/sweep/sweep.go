@@ -298,7 +298,7 @@ func (s *Sweeper) rotation(ctx context.Context, c call.Call, k apikey.Key, polic
 		return a.Due, acted, nil
 	}
 	old := v.Old.Key
-	if v.Old.State.Live() && !v.Rotation.State.Final() {
+	if v.Old.State.Live() && !v.Rotation.Over() {
 		at := rotation.Due(old, a.Due, policy.Notices, s.Now())
 		if err := s.Store.Reschedule(ctx, old.ID, old.DueAt, apikey.Timing{DueAt: at, RotateAt: old.RotateAt}); err != nil && !errors.Is(err, change.ErrLost) {
 			return time.Time{}, acted, err

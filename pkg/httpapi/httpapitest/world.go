@@ -62,14 +62,14 @@ func serve(t *testing.T, inner *rekeytest.World) *World {
 	auditevents.Register(w.API, w.Store)
 	calendars.Register(w.API, w.Calendars)
 	nodes.Register(w.API, w.Tree)
-	keys.Register(w.API, w.World.Keys, w.Now)
+	keys.Register(w.API, w.World.Keys, w.Rotations, w.Now)
 	keystatus.Register(w.API, w.Status)
 	me.Register(w.API, w.Store)
 	meta.Register(w.API, []byte(`{"openapi":"3.1.0"}`))
 	roles.Register(w.API)
 	rotationpolicies.Register(w.API, w.Policies, w.Now)
 	rotations.Register(w.API, w.Rotations, w.Now)
-	serviceaccounts.Register(w.API, w.Accounts, w.World.Keys, w.Now)
+	serviceaccounts.Register(w.API, w.Accounts, w.World.Keys, w.Rotations, w.Now)
 	setup.Register(w.API, w.Setup)
 	return w
 }

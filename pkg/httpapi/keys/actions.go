@@ -43,7 +43,8 @@ type regenerateInput struct {
 	ID   string `path:"id" maxLength:"100"`
 	Body *struct {
 		ExpiresAt httpapi.Field[string] `json:"expires_at,omitempty" nullable:"true" format:"date-time" doc:"In the future; null: never; left out: as before"`
-		Force     bool                  `json:"force,omitempty" doc:"Overrides an open rotation"`
+		Force     bool                  `json:"force,omitempty" doc:"Overrides an open rotation; with deliver_to that one ends first"`
+		DeliverTo *DeliverTo            `json:"deliver_to,omitempty" doc:"Then no secret is in the answer: it goes where this says, and the secret before stops just before its consumer gets it"`
 	}
 }
 
@@ -122,10 +123,11 @@ func (r resource) registerActions() {
 		Access: httpapi.Needs(permission.KeysIssue), Denied: denied(audit.KeyActivated, "key")}, r.service.Activate)
 
 	httpapi.Register(r.api, httpapi.Operation{ID: "regenerateKey", Method: http.MethodPost, Path: "/keys/{id}/regenerate", Tag: noun,
-		Summary:     "Replace a key's secret",
-		Description: "The ID stays, the secret before stops at once, the account is unlocked. The new secret is shown once, to a caller that holds every scope of the key.",
-		Access:      httpapi.Needs(permission.ServiceAccountsRotate), Denied: denied(audit.KeyRegenerated, "key"), Tagged: true, Match: true,
-		Errors: []fault.Kind{fault.NotGrantable, fault.Ended, fault.RotationOpen}},
+		Summary: "Replace a key's secret",
+		Description: "The ID stays, the secret before stops at once, the account is unlocked. The new secret is shown once, to a caller that holds every scope of the key. " +
+			"With deliver_to it is put straight into its consumer's secret, and whoever calls need not hold the scopes.",
+		Access: httpapi.Needs(permission.ServiceAccountsRotate), Denied: denied(audit.KeyRegenerated, "key"), Tagged: true, Match: true,
+		Errors: []fault.Kind{fault.NotGrantable, fault.Conflict, fault.Ended, fault.RotationOpen, fault.CompanySuspended}},
 		func(ctx context.Context, c call.Call, in *regenerateInput) (apikey.Shown, error) {
 			k, err := keyID(in.ID)
 			if err != nil {
@@ -134,9 +136,16 @@ func (r resource) registerActions() {
 			if in.Body == nil {
 				return r.service.Regenerate(ctx, c, k, apikey.Expiry{}, false)
 			}
-			return r.service.Regenerate(ctx, c, k, Expiry(in.Body.ExpiresAt), in.Body.Force)
+			if in.Body.DeliverTo == nil {
+				return r.service.Regenerate(ctx, c, k, Expiry(in.Body.ExpiresAt), in.Body.Force)
+			}
+			to, err := in.Body.DeliverTo.Target()
+			if err != nil {
+				return apikey.Shown{}, err
+			}
+			return r.deliverer.RegenerateTo(ctx, c, k, Expiry(in.Body.ExpiresAt), in.Body.Force, to)
 		},
 		func(s apikey.Shown) httpapi.Answer[replaced] {
-			return httpapi.Answer[replaced]{Body: replaced{Key: Of(s.View, r.now())}, ETag: tag(s.View.Key), Secret: s.Secret}
+			return httpapi.Answer[replaced]{Body: replaced{Key: Of(s.View, r.now()), Delivery: DeliveryOf(s.Delivery)}, ETag: tag(s.View.Key), Secret: s.Secret}
 		})
 }

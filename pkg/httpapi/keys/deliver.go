@@ -1,9 +1,21 @@
 package keys
 
 import (
+	"context"
+
+	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/delivery"
 	"github.com/rekey-dev/rekey/pkg/fault"
+	"github.com/rekey-dev/rekey/pkg/httpapi"
+	"github.com/rekey-dev/rekey/pkg/id"
 )
+
+// Deliverer makes secrets that go straight to where their consumers read them, and are shown to nobody.
+type Deliverer interface {
+	IssueTo(ctx context.Context, c call.Call, account id.ServiceAccount, in apikey.Issue, to delivery.Target) (apikey.Shown, error)
+	RegenerateTo(ctx context.Context, c call.Call, k id.Key, end apikey.Expiry, force bool, to delivery.Target) (apikey.Shown, error)
+}
 
 // DeliverTo is where a new secret goes instead of into the answer.
 type DeliverTo struct {
@@ -20,4 +32,24 @@ func (d *DeliverTo) Target() (delivery.Target, error) {
 	}
 	t := delivery.Target{Type: delivery.Type(d.Type), SecretID: d.SecretID, JSONKey: d.JSONKey, RoleARN: d.RoleARN}
 	return t, fault.InvalidFields(t.Check("/deliver_to", false))
+}
+
+// Delivery is where a new secret goes, and how far it has come.
+type Delivery struct {
+	Type        string  `json:"type" enum:"secrets_manager"`
+	SecretID    string  `json:"secret_id"`
+	JSONKey     *string `json:"json_key"`
+	RoleARN     *string `json:"role_arn"`
+	VersionID   string  `json:"version_id" doc:"Of the version with the new secret"`
+	DeliveredAt *string `json:"delivered_at" format:"date-time" doc:"When AWSCURRENT was read back as that version; null: not yet"`
+	Problem     *string `json:"problem" doc:"What keeps it from its end, and what to do. It goes on when that is mended; of an overlap the old key goes on working"`
+}
+
+// DeliveryOf shows a delivery; nil for a secret that was shown.
+func DeliveryOf(p delivery.Progress) *Delivery {
+	if p.Target.Type == "" {
+		return nil
+	}
+	return &Delivery{Type: string(p.Target.Type), SecretID: p.Target.SecretID, JSONKey: httpapi.Text(p.Target.JSONKey),
+		RoleARN: httpapi.Text(p.Target.RoleARN), VersionID: p.Version, DeliveredAt: httpapi.Time(p.DoneAt), Problem: httpapi.Text(p.Problem)}
 }

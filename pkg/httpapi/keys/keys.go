@@ -39,8 +39,8 @@ type Service interface {
 }
 
 // Register adds the operations.
-func Register(a *httpapi.API, s Service, now func() time.Time) {
-	r := resource{api: a, service: s, now: now}
+func Register(a *httpapi.API, s Service, d Deliverer, now func() time.Time) {
+	r := resource{api: a, service: s, deliverer: d, now: now}
 	r.registerIssue()
 	r.registerLists()
 	r.registerActions()
@@ -48,9 +48,10 @@ func Register(a *httpapi.API, s Service, now func() time.Time) {
 }
 
 type resource struct {
-	api     *httpapi.API
-	service Service
-	now     func() time.Time
+	api       *httpapi.API
+	service   Service
+	deliverer Deliverer
+	now       func() time.Time
 }
 
 const noun = "keys"
@@ -63,12 +64,14 @@ func denied(change, target string) *httpapi.DeniedAudit {
 type issued struct {
 	Key      Key       `json:"key"`
 	Warnings []Warning `json:"warnings" nullable:"false" doc:"Recent requests on the account's other keys that this one would not be allowed"`
+	Delivery *Delivery `json:"delivery,omitempty" doc:"With deliver_to: where the secret goes. The rotation whose ID is rotation_id of the key tells how it goes on"`
 	httpapi.OneTime
 }
 
 // replaced is the answer to regenerating a key.
 type replaced struct {
-	Key Key `json:"key"`
+	Key      Key       `json:"key"`
+	Delivery *Delivery `json:"delivery,omitempty" doc:"With deliver_to: where the secret goes. The rotation whose ID is rotation_id of the key tells how it goes on"`
 	httpapi.OneTime
 }
 
@@ -79,23 +82,32 @@ type issueInput struct {
 		Scopes    *httpapi.Texts        `json:"scopes,omitempty" maxItems:"80" maxLength:"81" doc:"Permissions of the account's role; left out: all of the role's now; empty: none"`
 		ExpiresAt httpapi.Field[string] `json:"expires_at,omitempty" nullable:"true" format:"date-time" doc:"In the future; null or left out: never"`
 		Type      string                `json:"type,omitempty" enum:"secret" default:"secret"`
+		DeliverTo *DeliverTo            `json:"deliver_to,omitempty" doc:"Then no secret is in the answer: it goes where this says"`
 	}
 }
 
 func (r resource) registerIssue() {
 	httpapi.Register(r.api, httpapi.Operation{ID: "issueKey", Method: http.MethodPost, Path: "/service-accounts/{id}/keys", Tag: noun,
-		Summary: "Issue a key", Description: "The secret is shown once. The caller must hold every scope of the key.",
+		Summary: "Issue a key", Description: "The secret is shown once or, with deliver_to, put straight into its consumer's secret. The caller must hold every scope of the key.",
 		Access: httpapi.Needs(permission.KeysIssue), Denied: denied(audit.KeyIssued, "service_account"), Status: http.StatusCreated, Tagged: true,
-		Errors: []fault.Kind{fault.NotGrantable, fault.Ended, fault.CompanySuspended}},
+		Errors: []fault.Kind{fault.NotGrantable, fault.Ended, fault.CompanySuspended, fault.Conflict}},
 		func(ctx context.Context, c call.Call, in *issueInput) (apikey.Shown, error) {
 			account, ok := id.Parse[id.ServiceAccount](in.ID)
 			if !ok {
 				return apikey.Shown{}, fault.Missing("service account")
 			}
-			return r.service.Issue(ctx, c, account, apikey.Issue{Name: in.Body.Name, Scopes: (*[]string)(in.Body.Scopes), ExpiresAt: Expiry(in.Body.ExpiresAt)})
+			issue := apikey.Issue{Name: in.Body.Name, Scopes: (*[]string)(in.Body.Scopes), ExpiresAt: Expiry(in.Body.ExpiresAt)}
+			if in.Body.DeliverTo == nil {
+				return r.service.Issue(ctx, c, account, issue)
+			}
+			to, err := in.Body.DeliverTo.Target()
+			if err != nil {
+				return apikey.Shown{}, err
+			}
+			return r.deliverer.IssueTo(ctx, c, account, issue, to)
 		},
 		func(s apikey.Shown) httpapi.Answer[issued] {
-			return httpapi.Answer[issued]{Body: issued{Key: Of(s.View, r.now()), Warnings: warningsOf(s.View)}, ETag: tag(s.View.Key), Secret: s.Secret}
+			return httpapi.Answer[issued]{Body: issued{Key: Of(s.View, r.now()), Warnings: warningsOf(s.View), Delivery: DeliveryOf(s.Delivery)}, ETag: tag(s.View.Key), Secret: s.Secret}
 		})
 }
 

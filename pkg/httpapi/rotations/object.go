@@ -6,37 +6,38 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/httpapi"
+	"github.com/rekey-dev/rekey/pkg/httpapi/keys"
 	"github.com/rekey-dev/rekey/pkg/precondition"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 )
 
 // Rotation is a rotation as the API shows it.
 type Rotation struct {
-	ID               string                       `json:"id" example:"rot_7Hq2cXv9LmN4pQr8sT1w"`
-	Mode             string                       `json:"mode" enum:"overlap,immediate,emergency"`
-	State            string                       `json:"state" enum:"issued,delivered,seen,quiet,retired,cancelled,aborted,overdue"`
-	OldKeyID         string                       `json:"old_key_id"`
-	NewKeyID         string                       `json:"new_key_id" doc:"The same as old_key_id when immediate"`
-	ServiceAccountID string                       `json:"service_account_id"`
-	NodeID           string                       `json:"node_id"`
-	CompanyID        *string                      `json:"company_id"`
-	PolicyID         *string                      `json:"policy_id" doc:"Whose terms it began under; null: the defaults"`
-	StartedBy        string                       `json:"started_by" doc:"ID of the actor, or system"`
-	StartedByName    string                       `json:"started_by_name"`
-	Reason           string                       `json:"reason"`
-	SuspectedSince   *string                      `json:"suspected_since" format:"date-time"`
-	OverlapEndsAt    *string                      `json:"overlap_ends_at" format:"date-time" doc:"When the old key stops; null without an overlap"`
-	Extended         bool                         `json:"extended"`
-	DueAt            *string                      `json:"due_at" format:"date-time" doc:"When the policy's schedule wanted it; null when somebody asked for it"`
-	HeldUpBy         []Block                      `json:"held_up_by" nullable:"false" doc:"What of the calendars held it up, at most the last 5; of an exception, in spite of what it was begun"`
-	Exception        bool                         `json:"exception" doc:"Somebody began it at a time at which the calendars allow none"`
-	Steps            []Step                       `json:"steps" nullable:"false" doc:"In the order in which they happened"`
-	StillOnOld       []Source                     `json:"still_on_old" nullable:"false" doc:"Who used the old key after the new one was issued, last used first, at most 20: while an overlap is open, with GET /rotations/{id} alone. Who used it earlier in the same hour too may show up to an hour late"`
-	Summary          string                       `json:"summary" doc:"Where it stands, in words"`
-	Delivery         httpapi.Nullable[Delivering] `json:"delivery" doc:"Where the new secret goes; null when it was shown"`
-	Next             []string                     `json:"next" nullable:"false" enum:"complete,extend,cancel" doc:"What can be done with it"`
-	CreatedAt        string                       `json:"created_at" format:"date-time"`
-	UpdatedAt        string                       `json:"updated_at" format:"date-time"`
+	ID               string                          `json:"id" example:"rot_7Hq2cXv9LmN4pQr8sT1w"`
+	Mode             string                          `json:"mode" enum:"overlap,immediate,emergency,issue" doc:"issue: no rotation of a key, but the delivery of a new one's first secret"`
+	State            string                          `json:"state" enum:"issued,delivered,seen,quiet,retired,cancelled,aborted,overdue"`
+	OldKeyID         string                          `json:"old_key_id"`
+	NewKeyID         string                          `json:"new_key_id" doc:"The same as old_key_id when immediate or issue"`
+	ServiceAccountID string                          `json:"service_account_id"`
+	NodeID           string                          `json:"node_id"`
+	CompanyID        *string                         `json:"company_id"`
+	PolicyID         *string                         `json:"policy_id" doc:"Whose terms it began under; null: the defaults"`
+	StartedBy        string                          `json:"started_by" doc:"ID of the actor, or system"`
+	StartedByName    string                          `json:"started_by_name"`
+	Reason           string                          `json:"reason"`
+	SuspectedSince   *string                         `json:"suspected_since" format:"date-time"`
+	OverlapEndsAt    *string                         `json:"overlap_ends_at" format:"date-time" doc:"When the old key stops; null without an overlap"`
+	Extended         bool                            `json:"extended"`
+	DueAt            *string                         `json:"due_at" format:"date-time" doc:"When the policy's schedule wanted it; null when somebody asked for it"`
+	HeldUpBy         []Block                         `json:"held_up_by" nullable:"false" doc:"What of the calendars held it up, at most the last 5; of an exception, in spite of what it was begun"`
+	Exception        bool                            `json:"exception" doc:"Somebody began it at a time at which the calendars allow none"`
+	Steps            []Step                          `json:"steps" nullable:"false" doc:"In the order in which they happened"`
+	StillOnOld       []Source                        `json:"still_on_old" nullable:"false" doc:"Who used the old key after the new one was issued, last used first, at most 20: while an overlap is open, with GET /rotations/{id} alone. Who used it earlier in the same hour too may show up to an hour late"`
+	Summary          string                          `json:"summary" doc:"Where it stands, in words"`
+	Delivery         httpapi.Nullable[keys.Delivery] `json:"delivery" doc:"Where the new secret goes; null when it was shown"`
+	Next             []string                        `json:"next" nullable:"false" enum:"complete,extend,cancel" doc:"What can be done with it"`
+	CreatedAt        string                          `json:"created_at" format:"date-time"`
+	UpdatedAt        string                          `json:"updated_at" format:"date-time"`
 }
 
 // Step is a state that was reached, and why.
@@ -73,25 +74,6 @@ type OldKey struct {
 	ExpiresAt *string `json:"expires_at" format:"date-time" doc:"When it stops; null when it has stopped already and had no end"`
 }
 
-// Delivering is where the new secret goes, and how far it has come.
-type Delivering struct {
-	Type        string  `json:"type" enum:"secrets_manager"`
-	SecretID    string  `json:"secret_id"`
-	JSONKey     *string `json:"json_key"`
-	RoleARN     *string `json:"role_arn"`
-	VersionID   string  `json:"version_id" doc:"Of the version with the new secret"`
-	DeliveredAt *string `json:"delivered_at" format:"date-time" doc:"When AWSCURRENT was read back as that version; null: not yet"`
-	Problem     *string `json:"problem" doc:"What keeps it from its end, and what to do; the old key goes on working"`
-}
-
-func deliveryOf(d rotation.Delivery) httpapi.Nullable[Delivering] {
-	if d.Target.Type == "" {
-		return httpapi.Nullable[Delivering]{}
-	}
-	return httpapi.NullableOf(&Delivering{Type: string(d.Target.Type), SecretID: d.Target.SecretID, JSONKey: httpapi.Text(d.Target.JSONKey), RoleARN: httpapi.Text(d.Target.RoleARN),
-		VersionID: d.Version, DeliveredAt: httpapi.Time(d.DoneAt), Problem: httpapi.Text(d.Problem)})
-}
-
 // Of shows a rotation as it is at a moment.
 func Of(v rotation.View, now time.Time) Rotation {
 	r := v.Rotation
@@ -100,7 +82,7 @@ func Of(v rotation.View, now time.Time) Rotation {
 		StartedBy: r.StartedBy, StartedByName: r.StartedByName, Reason: r.Reason, SuspectedSince: httpapi.Time(r.Suspected),
 		OverlapEndsAt: httpapi.Time(r.OverlapEndsAt), Extended: r.Extended, Steps: []Step{}, StillOnOld: []Source{}, Summary: summary(v, now),
 		DueAt: httpapi.Time(r.Planned.Due), HeldUpBy: []Block{}, Exception: r.Planned.InSpite(),
-		Delivery: deliveryOf(r.Delivery),
+		Delivery: httpapi.NullableOf(keys.DeliveryOf(r.Delivery)),
 		Next:     []string{}, CreatedAt: httpapi.TimeText(r.CreatedAt), UpdatedAt: httpapi.TimeText(r.UpdatedAt)}
 	for _, b := range r.Planned.Blocks {
 		out.HeldUpBy = append(out.HeldUpBy, Block{CalendarID: string(b.Calendar), Summary: b.Summary, From: httpapi.TimeText(b.From), To: httpapi.Time(b.To)})
@@ -111,11 +93,13 @@ func Of(v rotation.View, now time.Time) Rotation {
 	for _, u := range v.StillOnOld[:min(len(v.StillOnOld), maxSources)] {
 		out.StillOnOld = append(out.StillOnOld, Source{SourceIP: u.Source, UserAgent: u.UserAgent, LastAt: httpapi.TimeText(u.LastAt), Count: u.Count})
 	}
-	if !r.State.Final() && r.Awaits() {
+	switch {
+	case r.Over():
+	case r.Awaits():
 		if r.Mode == rotation.Overlap {
 			out.Next = append(out.Next, "cancel")
 		}
-	} else if !r.State.Final() {
+	default:
 		out.Next = append(out.Next, "complete")
 		if !r.Extended {
 			out.Next = append(out.Next, "extend")
@@ -137,6 +121,9 @@ func summary(v rotation.View, now time.Time) string {
 	case rotation.Cancelled:
 		return fmt.Sprintf("Cancelled: %s was taken back, %s goes on.", next.Prefix(), old.Prefix())
 	case rotation.Aborted:
+		if r.OldKey == r.NewKey {
+			return fmt.Sprintf("Aborted: %s.", r.Steps[len(r.Steps)-1].Evidence)
+		}
 		return fmt.Sprintf("Aborted: %s ended before %s did.", next.Prefix(), old.Prefix())
 	}
 	if r.Awaits() {
@@ -144,7 +131,13 @@ func summary(v rotation.View, now time.Time) string {
 		if r.Delivery.Problem != "" {
 			return fmt.Sprintf("The new secret could not be delivered to %s: %s", to, r.Delivery.Problem)
 		}
+		if r.Mode != rotation.Overlap {
+			return fmt.Sprintf("The secret of %s is on its way to %s.", next.Prefix(), to)
+		}
 		return fmt.Sprintf("The new secret is on its way to %s; %s goes on until it is there.", to, old.Prefix())
+	}
+	if r.Mode != rotation.Overlap {
+		return fmt.Sprintf("The secret of %s was delivered to %s at %s.", next.Prefix(), r.Delivery.Target.SecretID, httpapi.TimeText(r.Delivery.DoneAt))
 	}
 	if n := len(v.StillOnOld); n > 0 && r.State != rotation.Quiet {
 		still := fmt.Sprintf("%s; it stops %s.", stillUse(n, old.Prefix()), httpapi.TimeText(r.OverlapEndsAt))

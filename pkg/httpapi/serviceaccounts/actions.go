@@ -45,6 +45,7 @@ type rotateInput struct {
 		All       bool                  `json:"all,omitempty" doc:"With several live keys: stop them all and show one new key with the union of their scopes"`
 		Reason    string                `json:"reason,omitempty" maxLength:"500"`
 		ExpiresAt httpapi.Field[string] `json:"expires_at,omitempty" nullable:"true" format:"date-time" doc:"In the future; null: never; left out: as before, of several the earliest"`
+		DeliverTo *keys.DeliverTo       `json:"deliver_to,omitempty" doc:"Then no secret is in the answer: it goes where this says, and the secrets before stop just before its consumer gets it"`
 	}
 }
 
@@ -55,7 +56,8 @@ type unlockInput struct {
 
 // rotated is the answer to rotating an account's keys.
 type rotated struct {
-	Key keys.Key `json:"key"`
+	Key      keys.Key       `json:"key"`
+	Delivery *keys.Delivery `json:"delivery,omitempty" doc:"With deliver_to: where the secret goes. The rotation whose ID is rotation_id of the key tells how it goes on"`
 	httpapi.OneTime
 }
 
@@ -121,9 +123,10 @@ func (r resource) registerActions() {
 		}, r.one)
 
 	httpapi.Register(r.api, httpapi.Operation{ID: "rotateServiceAccount", Method: http.MethodPost, Path: "/service-accounts/{id}/rotate", Tag: noun,
-		Summary:     "Rotate a service account's secret",
-		Description: "The existing key is invalid when the call returns, and the new secret is shown once. The one live key keeps its ID; several live keys are replaced by one only with all: true.",
-		Access:      httpapi.Needs(permission.ServiceAccountsRotate), Denied: denied(audit.ServiceAccountRotated), Status: http.StatusCreated, Tagged: true, Match: true,
+		Summary: "Rotate a service account's secret",
+		Description: "The existing key is invalid when the call returns, and the new secret is shown once. The one live key keeps its ID; several live keys are replaced by one only with all: true. " +
+			"With deliver_to the secret is put straight into its consumer's secret, and whoever calls need not hold the scopes.",
+		Access: httpapi.Needs(permission.ServiceAccountsRotate), Denied: denied(audit.ServiceAccountRotated), Status: http.StatusCreated, Tagged: true, Match: true,
 		Errors: []fault.Kind{fault.Conflict, fault.Ended, fault.NotGrantable, fault.CompanySuspended}},
 		func(ctx context.Context, c call.Call, in *rotateInput) (apikey.Shown, error) {
 			a, err := accountID(in.ID)
@@ -134,10 +137,17 @@ func (r resource) registerActions() {
 			if in.Body != nil {
 				rotate = apikey.Rotate{All: in.Body.All, Reason: in.Body.Reason, ExpiresAt: keys.Expiry(in.Body.ExpiresAt)}
 			}
-			return r.rotator.Rotate(ctx, c, a, rotate)
+			if in.Body == nil || in.Body.DeliverTo == nil {
+				return r.rotator.Rotate(ctx, c, a, rotate)
+			}
+			to, err := in.Body.DeliverTo.Target()
+			if err != nil {
+				return apikey.Shown{}, err
+			}
+			return r.deliverer.RotateAccountTo(ctx, c, a, rotate, to)
 		},
 		func(s apikey.Shown) httpapi.Answer[rotated] {
-			return httpapi.Answer[rotated]{Body: rotated{Key: keys.Of(s.View, r.now())}, Secret: s.Secret,
+			return httpapi.Answer[rotated]{Body: rotated{Key: keys.Of(s.View, r.now()), Delivery: keys.DeliveryOf(s.Delivery)}, Secret: s.Secret,
 				ETag: precondition.Tag(string(s.View.Key.ID), s.View.Key.Version)}
 		})
 

@@ -13,6 +13,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/call"
+	"github.com/rekey-dev/rekey/pkg/delivery"
 	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/httpapi"
 	"github.com/rekey-dev/rekey/pkg/id"
@@ -37,19 +38,25 @@ type Rotator interface {
 	Rotate(ctx context.Context, c call.Call, account id.ServiceAccount, in apikey.Rotate) (apikey.Shown, error)
 }
 
+// Deliverer replaces an account's keys by a secret that goes straight to where its consumer reads it, and is shown to nobody.
+type Deliverer interface {
+	RotateAccountTo(ctx context.Context, c call.Call, account id.ServiceAccount, in apikey.Rotate, to delivery.Target) (apikey.Shown, error)
+}
+
 // Register adds the operations.
-func Register(a *httpapi.API, s Service, rotator Rotator, now func() time.Time) {
-	r := resource{api: a, service: s, rotator: rotator, now: now}
+func Register(a *httpapi.API, s Service, rotator Rotator, deliverer Deliverer, now func() time.Time) {
+	r := resource{api: a, service: s, rotator: rotator, deliverer: deliverer, now: now}
 	r.registerCollection()
 	r.registerSingle()
 	r.registerActions()
 }
 
 type resource struct {
-	api     *httpapi.API
-	service Service
-	rotator Rotator
-	now     func() time.Time
+	api       *httpapi.API
+	service   Service
+	rotator   Rotator
+	deliverer Deliverer
+	now       func() time.Time
 }
 
 const noun = "service accounts"
