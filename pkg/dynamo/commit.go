@@ -37,7 +37,7 @@ func (s *Store) Commit(ctx context.Context, set change.Set) (err error) {
 	if !errors.As(err, &l) {
 		return err
 	}
-	if set.Idempotency != nil {
+	if set.Idempotency != nil && set.Idempotency.Amends == "" {
 		// An equal call may have won, whichever condition failed first.
 		winner, err := s.Idempotency(ctx, set.Idempotency.Scope, set.At)
 		if err != nil {

@@ -67,9 +67,14 @@ func (s *Store) Remember(ctx context.Context, r idempotency.Record) (err error) 
 	return nil
 }
 
-// idempotencyAction puts the record of a call where there is none that still counts.
+// idempotencyAction puts the record of a call where there is none that still counts, or in the place of the one that it amends.
 func (s *Store) idempotencyAction(r idempotency.Record, now time.Time) action {
 	a := action{table: s.tables.Transient, key: idemKey(r.Scope), item: encodeIdempotency(r), reason: "an equal call was first"}
+	if r.Amends != "" {
+		a.reason = "the call's record is another"
+		a.expr.require(a.expr.compare(attrOperation, "=", stringValue(string(r.Amends))))
+		return a
+	}
 	a.expr.require(a.expr.missing(attrPK) + " OR " + a.expr.compare(attrExpiresAt, "<=", timeValue(now)))
 	return a
 }

@@ -37,6 +37,10 @@ type Record struct {
 	Secret      *DerivedSecret
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
+
+	// Amends is the operation that put the record whose place this one takes: an earlier change of the same call. "" for the
+	// first of a call. It is not kept.
+	Amends id.Operation
 }
 
 // DerivedSecret says how the secret in an answer is made again.
@@ -56,6 +60,20 @@ type Pending struct {
 	Prior       *Record // the live record of an earlier call, if there is one
 	// Render makes the answer that is kept, from the operation's result. It is pure: it may run twice.
 	Render func(result any) (status int, etag string, body []byte, err error)
+
+	amends id.Operation
+}
+
+// Amending is the Pending of one more change of a call whose first was op: what that comes to is what a repeat is answered with
+// from then on. answer makes what Render wants of the change's result. It is for calls that show no secret.
+func (p *Pending) Amending(op id.Operation, answer func(result any) any) *Pending {
+	if p == nil {
+		return nil
+	}
+	next := *p
+	next.amends = op
+	next.Render = func(result any) (int, string, []byte, error) { return p.Render(answer(result)) }
+	return &next
 }
 
 // Scope returns the name under which a call is kept.
@@ -121,5 +139,5 @@ func (p *Pending) Record(op id.Operation, now time.Time, result any, secret *Der
 		return nil, err
 	}
 	return &Record{Scope: p.Scope, Fingerprint: p.Fingerprint, Operation: op, Status: status, ETag: etag, Body: body,
-		Secret: secret, CreatedAt: now, ExpiresAt: now.Add(KeptFor)}, nil
+		Secret: secret, CreatedAt: now, ExpiresAt: now.Add(KeptFor), Amends: p.amends}, nil
 }

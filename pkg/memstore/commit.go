@@ -75,10 +75,15 @@ func (s *Store) Commit(ctx context.Context, set change.Set) error {
 		if r.Operation != set.Operation || r.Scope == "" {
 			panic("memstore: an idempotency record without a scope, or of another operation: " + string(r.Operation))
 		}
-		if old, ok := s.records[r.Scope]; ok && set.At.Before(old.ExpiresAt) {
+		old, ok := s.records[r.Scope]
+		switch {
+		case r.Amends != "" && old.Operation != r.Amends:
+			return &change.Lost{Reason: "the call's record is another"}
+		case r.Amends == "" && ok && set.At.Before(old.ExpiresAt):
 			return &change.Repeated{Winner: copyRecord(old)}
 		}
 		kept := copyRecord(*r)
+		kept.Amends = ""
 		t.then(func() { s.records[kept.Scope] = kept })
 	}
 	for _, w := range set.Writes {

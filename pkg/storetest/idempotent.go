@@ -51,6 +51,23 @@ var idempotencyTests = []test{
 		third.Idempotency = w.answer(third.Operation, "scope", w.now)
 		w.repeated(third, w.store.Commit(w.ctx, third), first.Idempotency)
 	}},
+	{"a further change of a call puts its answer in the place of the first one's, and of no other's", func(w *world) {
+		first := w.keyed("First", "scope", w.now)
+		w.commit(first)
+		further := w.keyed("Second", "scope", w.now)
+		further.Idempotency.Amends, further.Idempotency.Body = first.Operation, []byte("in the end")
+		w.commit(further)
+		kept, err := w.store.Idempotency(w.ctx, "scope", w.now)
+		w.NoError(err)
+		w.Equal("in the end", string(kept.Body))
+		w.Equal(further.Operation, kept.Operation)
+		for scope, of := range map[string]id.Operation{"scope": first.Operation, "scope 2": further.Operation} {
+			late := w.keyed("Third", scope, w.now)
+			late.Idempotency.Amends = of
+			w.ErrorIs(w.store.Commit(w.ctx, late), change.ErrLost)
+			w.unrecorded(late)
+		}
+	}},
 	{"a call of another scope is another call", func(w *world) {
 		w.commit(w.keyed("First", "scope", w.now))
 		w.commit(w.keyed("Second", "scope 2", w.now))
