@@ -85,6 +85,10 @@ type Work struct {
 	// Activate lets the key accept the secret, in one transaction that also stores from as the plan's From. The same again has
 	// no effect. It is not called once Activated.
 	Activate func(ctx context.Context, secret token.Secret, from string) error
+	// Wanted returns an error when the key's consumers are not to get the secret any more: it was replaced, or the delivery was
+	// given up. It is asked between the look at the secret and the move, so that a delivery which nobody wants never moves
+	// AWSCURRENT off a version that came after it. nil is always.
+	Wanted func(ctx context.Context) error
 }
 
 // Receipt is the proof of a delivery.
@@ -97,6 +101,9 @@ func (r Receipt) String() string { return "AWSCURRENT was read back as version "
 
 // rounds bounds how often the secret is looked at: once a step, and some for what others do meanwhile.
 const rounds = 12
+
+// firstLooks bounds how often a secret is looked at before anything is made.
+const firstLooks = 4
 
 // Accept says whether a delivery may begin, before anything of it is made: it changes nothing. Whatever keeps the caller from
 // knowing that there is a secret for this place is one and the same fault of kind invalid at /deliver_to/secret_id; what is
@@ -131,6 +138,9 @@ func (c *Courier) first(ctx context.Context, p Plan) (Step, Facts, error) {
 		return "", Facts{}, err
 	}
 	f, seen, err := c.look(ctx, box, p)
+	for n := 1; n < firstLooks && errors.Is(err, ErrMeanwhile); n++ {
+		f, seen, err = c.look(ctx, box, p)
+	}
 	if errors.Is(err, ErrMeanwhile) {
 		err = fault.Down(err)
 	}
@@ -177,6 +187,11 @@ func (c *Courier) Deliver(ctx context.Context, p Plan, w Work) (Receipt, error) 
 				activated = true
 			}
 		case Move:
+			if w.Wanted != nil {
+				if err := w.Wanted(ctx); err != nil {
+					return Receipt{}, err
+				}
+			}
 			err = box.Move(ctx, f.Current, p.Version)
 		case Clear:
 			err = box.Clear(ctx, p.Version)
@@ -188,6 +203,19 @@ func (c *Courier) Deliver(ctx context.Context, p Plan, w Work) (Receipt, error) 
 		}
 	}
 	return Receipt{}, fault.Down(fmt.Errorf("delivery: not done after %d looks at the secret", rounds))
+}
+
+// Withdraw takes AWSPENDING off what a delivery has put, when the key will never accept it. What it leaves, when it fails, is
+// what a delivery leaves that died there: a version that no key accepts, which the next one puts its own over.
+func (c *Courier) Withdraw(ctx context.Context, p Plan) error {
+	box, err := c.Boxes.Open(ctx, p.Target, session(p))
+	if err != nil {
+		return err
+	}
+	if err := box.Clear(ctx, p.Version); err != nil && !errors.Is(err, ErrMeanwhile) {
+		return err
+	}
+	return nil
 }
 
 func (c *Courier) put(ctx context.Context, box Box, p Plan, w Work, current Version) error {

@@ -51,19 +51,21 @@ func Next(p Plan, f Facts, activated bool) (Step, error) {
 		return Activate, nil // the first version of a secret is current at once
 	case f.Current == p.Version && f.Pending == p.Version:
 		return Clear, nil
+	case f.Current == p.Version && p.From == "" && f.PendingHolds != "" && !f.Abandoned && !p.replaces(f.PendingHolds):
+		// The first version was current before the key accepted it. Who saw it then took it for nobody's and may move on.
+		return "", taken(f.Pending)
 	case f.Current == p.Version:
 		return Done, nil
 	}
 	switch {
-	case p.From != "" && f.Current != p.From:
+	case p.From != "" && f.Current != p.From && f.Holds != p.Key && !f.Ended:
 		return "", refuse(Changed, "The secret was changed meanwhile: AWSCURRENT is version %s, and was %s when the delivery began. "+
 			"Move AWSCURRENT back to %[2]s and the delivery goes on. "+anew, orNone(f.Current), p.From)
 	case f.Holds != "" && !p.replaces(f.Holds) && !f.Ended:
 		return "", refuse(Occupied, "The secret holds the secret of %s, which this delivery does not replace. "+
 			"Deliver to another secret or json_key, or take that one out first.", f.Holds)
 	case f.Pending != "" && f.Pending != p.Version && f.Pending != f.Current && !f.Abandoned && !p.replaces(f.PendingHolds):
-		return "", refuse(Taken, "AWSPENDING is on version %s: another rotation of the secret is under way. "+
-			"When it has ended, or the label was taken off with update-secret-version-stage, the delivery goes on.", f.Pending)
+		return "", taken(f.Pending)
 	case !f.Put && activated:
 		return "", refuse(Lost, "Version %s, which had the new secret, is gone, and rekey cannot make the secret again. "+
 			anew, p.Version)
@@ -76,6 +78,11 @@ func Next(p Plan, f Facts, activated bool) (Step, error) {
 		return Activate, nil
 	}
 	return Move, nil
+}
+
+func taken(pending string) *Refusal {
+	return refuse(Taken, "AWSPENDING is on version %s: another rotation of the secret is under way. "+
+		"When it has ended, or the label was taken off with update-secret-version-stage, the delivery goes on.", pending)
 }
 
 // anew is how another secret is delivered when this one cannot be.

@@ -132,6 +132,8 @@ func (atOnce) Deliver(ctx context.Context, p delivery.Plan, w delivery.Work) (de
 	return delivery.Receipt{Version: p.Version}, w.Activate(ctx, secret, "")
 }
 
+func (atOnce) Withdraw(context.Context, delivery.Plan) error { return nil }
+
 // lostAnswer loses the next transaction's answer, so that the store reads back what became of it.
 type lostAnswer struct {
 	dynamo.API

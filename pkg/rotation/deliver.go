@@ -7,7 +7,9 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/call"
+	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/delivery"
+	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/mint"
 	"github.com/rekey-dev/rekey/pkg/token"
@@ -17,6 +19,7 @@ import (
 type Courier interface {
 	Accept(ctx context.Context, p delivery.Plan) error
 	Deliver(ctx context.Context, p delivery.Plan, w delivery.Work) (delivery.Receipt, error)
+	Withdraw(ctx context.Context, p delivery.Plan) error
 }
 
 // When a delivery that is not done is carried on: after a failure that may pass, and after a refusal.
@@ -68,18 +71,29 @@ func (r Rotation) plan(stops ...id.Key) delivery.Plan {
 }
 
 // accept says whether a key's secret may be delivered to a target, before anything of it is made.
-func (s *Service) accept(ctx context.Context, k apikey.Key, to delivery.Target, stops ...id.Key) error {
-	return s.Courier.Accept(ctx, delivery.Plan{Target: to, Place: k.Place, Key: k.ID, Version: delivery.VersionID("", 0), Replaces: stops})
+func (s *Service) accept(ctx context.Context, c call.Call, k apikey.Key, to delivery.Target, stops ...id.Key) error {
+	return s.standsInTheWay(ctx, c, s.Courier.Accept(ctx, delivery.Plan{Target: to, Place: k.Place, Key: k.ID, Version: delivery.VersionID("", 0), Replaces: stops}))
+}
+
+// standsInTheWay returns why a delivery does not begin. What stands in the way may be what an equal call, which was first, has
+// put: that one's answer then.
+func (s *Service) standsInTheWay(ctx context.Context, c call.Call, err error) error {
+	if fault.Is(err, fault.Conflict) {
+		return s.refuse(ctx, c, err)
+	}
+	return err
 }
 
 // beginDelivering puts the new secret where it goes, commits the rotation, so that its key accepts the secret, and delivers it.
 // Once the rotation is committed it is there whatever comes of the delivery: the sweeper carries on what did not come to its end.
+// answer is what the call answers with: what is kept for its repeats is put right with the step that comes of the delivery.
 func (s *Service) beginDelivering(ctx context.Context, c call.Call, r Rotation, next apikey.Key, op id.Operation, commit func(mint.Coin, Rotation) (Shown, error),
-	stops ...id.Key) (Shown, error) {
+	answer func(Shown) any, stops ...id.Key) (Shown, error) {
 	var shown Shown
-	begun := false
+	begun, put := false, false
 	receipt, err := s.Courier.Deliver(ctx, r.plan(stops...), delivery.Work{
 		Mint: func(ctx context.Context) (token.Secret, error) {
+			put = true
 			coin, err := s.Mint.New(ctx, next.Kind, id.Body(next.ID), next.Generation, op, nil)
 			return coin.Secret, err
 		},
@@ -93,21 +107,36 @@ func (s *Service) beginDelivering(ctx context.Context, c call.Call, r Rotation, 
 			begun = err == nil
 			return err
 		},
+		Wanted: s.wanted(r.ID),
 	})
 	if !begun {
-		return Shown{}, delivery.Fault(err)
+		if err = delivery.Fault(err); put && !fault.Is(err, fault.Unavailable) { // the key will never accept what was put
+			err = errors.Join(err, s.Courier.Withdraw(ctx, r.plan(stops...)))
+		}
+		return Shown{}, s.standsInTheWay(ctx, c, err)
 	}
 	shown.Secret = token.Secret{}
-	c.Idempotency = nil // committed with the rotation
+	c.Idempotency = c.Idempotency.Amending(op, func(v any) any { return answer(Shown{View: v.(View)}) })
 	if v, errStep := s.arrived(ctx, c, shown.View, receipt, err); errStep == nil {
 		shown.View = v
 	} // else the sweeper finds the same
 	return shown, nil
 }
 
+// wanted tells a delivery whether its rotation still waits for it; change.ErrLost when it does not.
+func (s *Service) wanted(r id.Rotation) func(context.Context) error {
+	return func(ctx context.Context) error {
+		v, err := s.load(ctx, r)
+		if err == nil && Decide(v, s.Now()).Action != Deliver {
+			err = change.ErrLost
+		}
+		return err
+	}
+}
+
 // deliver carries a delivery on and takes the step that comes of it; step is false when nothing has changed.
 func (s *Service) deliver(ctx context.Context, c call.Call, v View) (_ View, step bool, err error) {
-	receipt, err := s.Courier.Deliver(ctx, v.Rotation.plan(), delivery.Work{Activated: true})
+	receipt, err := s.Courier.Deliver(ctx, v.Rotation.plan(), delivery.Work{Activated: true, Wanted: s.wanted(v.Rotation.ID)})
 	next, err := s.arrived(ctx, c, v, receipt, err)
 	return next, next.Rotation.EventSeq != v.Rotation.EventSeq, err
 }

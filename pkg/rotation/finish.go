@@ -115,15 +115,16 @@ func (s *Service) manage(ctx context.Context, c call.Call, r id.Rotation, act fu
 	})
 }
 
-// close ends an open rotation for the sake of a forced new one of key k.
-func (s *Service) close(ctx context.Context, c call.Call, v View, k id.Key) error {
+// forced is why a rotation ends for the sake of another.
+const forced = "another rotation was forced"
+
+// gives tells whether there is something to give back to a key when the rotation is cancelled: it is the old key of an overlap.
+func (r Rotation) gives(k id.Key) bool { return r.Mode == Overlap && k == r.OldKey }
+
+// cancelFor cancels an open rotation for the sake of a forced new one of its old key.
+func (s *Service) cancelFor(ctx context.Context, c call.Call, v View) error {
 	c.Idempotency = nil // the record is the new rotation's
-	d := Decision{Step: true, State: Cancelled, Action: GiveBack, Reason: "another rotation was forced"}
-	action := audit.RotationCancelled
-	if k == v.Rotation.NewKey || v.Rotation.Mode != Overlap { // its old key goes on to the end that it has
-		d.State, d.Action, action = Aborted, Nothing, audit.RotationAborted
-	}
-	_, err := s.move(ctx, c, v, d, action, s.Now())
+	_, err := s.move(ctx, c, v, Decision{Step: true, State: Cancelled, Action: GiveBack, Reason: forced}, audit.RotationCancelled, s.Now())
 	return err
 }
 

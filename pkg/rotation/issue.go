@@ -88,7 +88,7 @@ func (s *Service) replaceAt(ctx context.Context, c call.Call, v apikey.View, in 
 // makeAt makes a new key of a draft, with its secret at a target.
 func (s *Service) makeAt(ctx context.Context, c call.Call, d apikey.Draft, to delivery.Target) (apikey.Shown, error) {
 	k, op, now := d.View.Key, d.Set.Operation, d.Set.At
-	if err := s.accept(ctx, k, to, d.Stops...); err != nil {
+	if err := s.accept(ctx, c, k, to, d.Stops...); err != nil {
 		return apikey.Shown{}, err
 	}
 	by, byName := actor(c)
@@ -99,7 +99,7 @@ func (s *Service) makeAt(ctx context.Context, c call.Call, d apikey.Draft, to de
 	d.View.Key.RotationID = r.ID
 	out, err := s.beginDelivering(ctx, c, r, d.View.Key, op, func(m mint.Coin, r Rotation) (Shown, error) {
 		return s.commitDraft(ctx, c, d, r, m, now)
-	}, d.Stops...)
+	}, func(out Shown) any { return keyOf(out) }, d.Stops...)
 	if err != nil {
 		return apikey.Shown{}, err
 	}

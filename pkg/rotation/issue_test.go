@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/delivery"
+	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/memstore"
 	"github.com/rekey-dev/rekey/pkg/rekeytest"
@@ -135,6 +137,90 @@ func TestDeliverTo_TheSecretIsTheConsumersAndNobodyElses_B5_W8(t *testing.T) {
 		s.sweep()
 		m.made(s, earlier, m.name)
 	}
+}
+
+func TestDeliverTo_ARepeatIsAnsweredTheSameAndDeliversNothing_B6_B5(t *testing.T) {
+	for _, m := range makers {
+		s := m.world(t)
+		earlier := len(s.Records(m.change))
+		post := func(payload string) (rekeytest.Answer, error) {
+			return s.Post(s.As(s.Owner), "/path", "key", payload, func(c call.Call) (any, token.Secret, error) {
+				out, err := m.call(s, c)
+				return out, out.Secret, err
+			})
+		}
+		first, err := post("payload")
+		require.NoError(t, err, m.name)
+		calls := len(s.service.Calls)
+		again, err := post("payload")
+		require.NoError(t, err, m.name)
+		require.True(t, again.Repeated, m.name)
+		require.JSONEq(t, first.Body, again.Body, m.name)
+		require.True(t, again.Secret.IsZero(), m.name)
+		require.False(t, again.Withheld, "there was no secret to withhold")
+		_, err = post("another")
+		require.True(t, fault.Is(err, fault.IdempotencyMismatch), "%v", err)
+		require.Len(t, s.service.Calls, calls, m.name)
+		s.sweep()
+		m.made(s, earlier, m.name)
+	}
+}
+
+// Calls that are equal, and calls that are not, at the same time: each has its effect once or is refused, and the consumer has a
+// secret that works.
+func TestDeliverTo_OfTwoAtOnceOneIsTheConsumers_B6_B5(t *testing.T) {
+	for _, m := range makers {
+		for _, keys := range [][]string{{"one", "one", "one"}, {"one", "two", "three"}} {
+			s := m.world(t)
+			earlier := len(s.Records(m.change))
+			var wg sync.WaitGroup
+			var mu sync.Mutex
+			done := 0
+			for _, key := range keys {
+				wg.Go(func() {
+					_, err := s.Post(s.As(s.Owner), "/path", key, "payload", func(c call.Call) (any, token.Secret, error) {
+						out, err := m.call(s, c)
+						return out, out.Secret, err
+					})
+					mu.Lock()
+					defer mu.Unlock()
+					if err == nil {
+						done++
+					} else {
+						require.Contains(t, []fault.Kind{fault.Conflict, fault.RotationOpen, fault.Unavailable}, fault.KindOf(err), "%s: %v", m.name, err)
+					}
+				})
+			}
+			wg.Wait()
+			require.NotZero(t, done, m.name)
+			for range 3 {
+				s.sweep()
+				s.Advance(time.Minute)
+			}
+			s.Allowed(s.reads(), rekeytest.Home)
+			if keys[0] == keys[1] {
+				require.Equal(t, len(keys), done, "%s: each is answered", m.name)
+				m.made(s, earlier, m.name)
+			}
+			stuck := 0
+			for _, k := range s.alive() {
+				if r := s.Key(k.ID).RotationID; r != "" && holderOf(t, s) != string(k.ID) {
+					stuck++
+					require.NotEmpty(t, get(t, s.World, r).Rotation.Delivery.Problem, "%s: a key whose secret nobody has says so", m.name)
+				}
+			}
+			if stuck == 0 {
+				require.NotContains(t, s.secret.Labels, "AWSPENDING", m.name)
+			}
+		}
+	}
+}
+
+// holderOf is the ID of the key that the consumer has.
+func holderOf(t *testing.T, s *consumers) string {
+	tok, ok := token.Parse(s.reads().Reveal())
+	require.True(t, ok)
+	return tok.ID()
 }
 
 // Every call to the store and to Secrets Manager fails once, in each way; then time goes on with the sweeper alone. What was

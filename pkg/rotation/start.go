@@ -30,7 +30,16 @@ type Start struct {
 	Deliver delivery.Target
 
 	planned *Planned        // of a rotation by the calendar
-	answer  func(Shown) any // what the call answers with, and is kept for its repeats; nil for the Shown itself
+	ends    *View           // an open rotation of the key that is aborted in the same transaction
+	answer  func(Shown) any // what the call answers with; nil for the Shown itself
+}
+
+// answers is what the call answers with, and what is kept for its repeats.
+func (in Start) answers(s Shown) any {
+	if in.answer == nil {
+		return s
+	}
+	return in.answer(s)
 }
 
 // Shown is a rotation together with the new secret, which is shown once.
@@ -40,8 +49,9 @@ type Shown struct {
 }
 
 // Rotate begins a rotation of a key and shows the new secret once. Atomic: the rotation, both keys, the account, the audit
-// records and the idempotency record. With Force, an open rotation of the key is ended before, in a transaction of its own:
-// cancelled where the key is its old one, aborted where it is its new one.
+// records and the idempotency record. With Force, an open rotation of the key is ended: where the key is the old one of an
+// overlap it is cancelled before, in a transaction of its own; otherwise it is aborted in the same one, so that a delivery whose
+// consumer has no secret that works goes on until the new one takes over.
 func (s *Service) Rotate(ctx context.Context, c call.Call, k id.Key, in Start) (Shown, error) {
 	return change.Retry(func() (Shown, error) {
 		v, err := s.Keys.Load(ctx, k)
@@ -144,21 +154,32 @@ func (s *Service) start(ctx context.Context, c call.Call, v apikey.View, in Star
 	if err != nil {
 		return Shown{}, err
 	}
+	var stops []id.Key
 	if open != nil {
 		if !in.Force {
 			return Shown{}, s.refuse(ctx, c, &fault.Error{Kind: fault.RotationOpen,
 				BlockedBy: []fault.Blocker{{Type: "rotation", Count: 1, IDs: []string{string(open.Rotation.ID)}}},
 				Detail:    "A rotation of this key is open. Complete or cancel it first, or repeat with force: true, which ends it."})
 		}
-		if err := s.close(ctx, c, *open, v.Key.ID); err != nil {
+		if err := s.refuse(ctx, c, nil); err != nil { // it is what an equal call, which was first, has begun
+			return Shown{}, err
+		}
+		stops = append(stops, open.Rotation.NewKey)
+	}
+	if in.Deliver.Type != "" {
+		if err := s.accept(ctx, c, v.Key, in.Deliver, stops...); err != nil {
+			return Shown{}, err
+		}
+	}
+	switch {
+	case open == nil:
+	case open.Rotation.gives(v.Key.ID):
+		if err := s.cancelFor(ctx, c, *open); err != nil {
 			return Shown{}, err
 		}
 		return Shown{}, change.ErrLost // read anew
-	}
-	if in.Deliver.Type != "" {
-		if err := s.accept(ctx, v.Key, in.Deliver); err != nil {
-			return Shown{}, err
-		}
+	default:
+		in.ends = open
 	}
 	return s.begin(ctx, c, v, in, policy, now)
 }
@@ -213,7 +234,7 @@ func (s *Service) begin(ctx context.Context, c call.Call, v apikey.View, in Star
 		r.Delivery = delivery.Progress{Target: in.Deliver, Version: delivery.VersionID(r.ID, next.Generation)}
 		return s.beginDelivering(ctx, c, r, next, op, func(m mint.Coin, r Rotation) (Shown, error) {
 			return s.commitNew(ctx, c, v, next, r, in, policy, end, m, op, now)
-		})
+		}, in.answers)
 	}
 	m, err := s.Mint.New(ctx, next.Kind, id.Body(next.ID), next.Generation, op, c.Idempotency)
 	if err != nil {
@@ -274,15 +295,17 @@ func (s *Service) commitNew(ctx context.Context, c call.Call, v apikey.View, nex
 		started.Details["reason"] = in.Reason
 	}
 	set.Events = append(set.Events, started)
+	if in.ends != nil {
+		aborted := in.ends.Rotation.reached(Aborted, now, by, forced)
+		aborted.Version++
+		set.Writes = append(set.Writes, Update{Old: in.ends.Rotation, New: aborted})
+		set.Events = append(set.Events, s.event(c, op, now, audit.RotationAborted, aborted))
+	}
 	out := View{Rotation: r, Old: apikey.View{Key: ended, Account: after, State: apikey.StateOf(ended, after, nil, now), Sightings: v.Sightings},
 		New: apikey.View{Key: next, Account: after, State: apikey.StateOf(next, after, nil, now)}}
 	shown := Shown{View: out, Secret: m.Secret}
 	var err error
-	var answer any = shown
-	if in.answer != nil {
-		answer = in.answer(shown)
-	}
-	if set.Idempotency, err = c.Idempotency.Record(op, now, answer, m.Derived); err != nil {
+	if set.Idempotency, err = c.Idempotency.Record(op, now, in.answers(shown), m.Derived); err != nil {
 		return Shown{}, err
 	}
 	return shown, change.Settle(s.Store.Commit(ctx, set), c.Idempotency)
