@@ -49,7 +49,7 @@ func (s *Service) Advance(ctx context.Context, c call.Call, r id.Rotation) (Adva
 					return Advanced{}, err
 				}
 				if !taken || v.Rotation.Awaits() {
-					return Advanced{v, steps, now.Add(refusedAgain)}, nil
+					return Advanced{v, steps, v.Rotation.again(now)}, nil
 				}
 				steps++
 				continue

@@ -50,10 +50,8 @@ func Decide(v View, now time.Time) Decision {
 		return Decision{Step: true, State: Aborted, Reason: "both keys ended: " + v.New.State.Ended.Reason}
 	case r.Awaits() && r.outdated(v.New.Key):
 		return Decision{Step: true, State: Aborted, Reason: "the secret was replaced before it was delivered"}
-	case r.Awaits() && r.Delivery.Problem != "":
-		return Decision{Action: Deliver, Due: now.Add(refusedAgain)}
 	case r.Awaits():
-		return Decision{Action: Deliver, Due: now.Add(deliverAgain)}
+		return Decision{Action: Deliver, Due: r.again(now)}
 	case r.Mode != Overlap:
 		return Decision{Step: true, State: Retired, Reason: r.Mode.atOnce()}
 	case (r.State == Issued || r.State == Delivered) && v.New.Key.UsedGen != 0:

@@ -22,14 +22,23 @@ type Courier interface {
 	Withdraw(ctx context.Context, p delivery.Plan) error
 }
 
-// When a delivery that is not done is carried on: after a failure that may pass, and after a refusal.
+// When a delivery that is not done is carried on: by the sweeper's next run, and after a refusal, while the consumer has a secret
+// that works, by a later one.
 const (
-	deliverAgain = time.Minute
+	deliverAgain = 45 * time.Second
 	refusedAgain = 5 * time.Minute
 )
 
 // Awaits tells whether the new secret has not reached its consumer yet. Nothing of the old key ends before that in an overlap.
 func (r Rotation) Awaits() bool { return r.Delivery.Target.Type != "" && r.Delivery.DoneAt.IsZero() }
+
+// again is when a delivery is carried on that is not done.
+func (r Rotation) again(now time.Time) time.Time {
+	if r.Delivery.Problem != "" && r.Mode == Overlap {
+		return now.Add(refusedAgain)
+	}
+	return now.Add(deliverAgain)
+}
 
 // outdated tells whether the key has another secret by now than the one that is on its way: consumers are not given it.
 func (r Rotation) outdated(k apikey.Key) bool {

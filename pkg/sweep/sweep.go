@@ -79,13 +79,14 @@ type Sweeper struct {
 
 // Bounds of a run.
 const (
-	batch     = 100             // keys that one query asks for
-	workers   = 8               // shards that are worked on at once
-	putOff    = 5 * time.Minute // when a key that failed is tried again
-	reserve   = 5 * time.Second // what is left of a run's time when it takes on nothing more
-	longest   = time.Minute     // of a run whose context says nothing else
-	margin    = 5 * time.Second // for which a lease outlasts its run
-	announced = 24 * time.Hour  // an old key that was quiet for so long is not announced again
+	batch     = 100              // keys that one query asks for
+	workers   = 8                // shards that are worked on at once
+	putOff    = 5 * time.Minute  // when a key that failed is tried again
+	retry     = 45 * time.Second // and one that failed only because something did not answer: in the next run
+	reserve   = 5 * time.Second  // what is left of a run's time when it takes on nothing more
+	longest   = time.Minute      // of a run whose context says nothing else
+	margin    = 5 * time.Second  // for which a lease outlasts its run
+	announced = 24 * time.Hour   // an old key that was quiet for so long is not announced again
 )
 
 // Run is what one run did.
@@ -211,7 +212,11 @@ func (s *Sweeper) one(ctx context.Context, c call.Call, d apikey.Due, r *Run) {
 	default:
 		r.Failed++
 		s.Log.Error("a key was put off", "key_id", string(d.Key), "error", err)
-		if err := s.Store.Reschedule(ctx, d.Key, d.At, apikey.Timing{DueAt: s.Now().Add(putOff)}); err != nil && !errors.Is(err, change.ErrLost) {
+		wait := putOff
+		if fault.Is(err, fault.Unavailable) {
+			wait = retry
+		}
+		if err := s.Store.Reschedule(ctx, d.Key, d.At, apikey.Timing{DueAt: s.Now().Add(wait)}); err != nil && !errors.Is(err, change.ErrLost) {
 			s.Log.Error("a key could not be put off", "key_id", string(d.Key), "error", err)
 		}
 	}
