@@ -218,6 +218,18 @@ func (c *Courier) Withdraw(ctx context.Context, p Plan) error {
 	return nil
 }
 
+// TakeBack moves AWSCURRENT back to the version that a delivery moved it from, unless somebody has moved it since.
+func (c *Courier) TakeBack(ctx context.Context, p Plan) error {
+	box, err := c.Boxes.Open(ctx, p.Target, session(p))
+	if err != nil || p.From == "" {
+		return err
+	}
+	if err := box.Move(ctx, p.Version, p.From); err != nil && !errors.Is(err, ErrMeanwhile) {
+		return err
+	}
+	return nil
+}
+
 func (c *Courier) put(ctx context.Context, box Box, p Plan, w Work, current Version) error {
 	// Whether it can be put is known before a secret is made.
 	if _, err := Compose(p.Target, current.Text, token.SecretOf(""), p.Key); err != nil {

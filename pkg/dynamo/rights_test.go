@@ -133,6 +133,7 @@ func (atOnce) Deliver(ctx context.Context, p delivery.Plan, w delivery.Work) (de
 }
 
 func (atOnce) Withdraw(context.Context, delivery.Plan) error { return nil }
+func (atOnce) TakeBack(context.Context, delivery.Plan) error { return nil }
 
 // lostAnswer loses the next transaction's answer, so that the store reads back what became of it.
 type lostAnswer struct {

@@ -20,6 +20,7 @@ type Courier interface {
 	Accept(ctx context.Context, p delivery.Plan) error
 	Deliver(ctx context.Context, p delivery.Plan, w delivery.Work) (delivery.Receipt, error)
 	Withdraw(ctx context.Context, p delivery.Plan) error
+	TakeBack(ctx context.Context, p delivery.Plan) error
 }
 
 // When a delivery that is not done is carried on: by the sweeper's next run, and after a refusal, while the consumer has a secret
@@ -165,5 +166,24 @@ func (s *Service) arrived(ctx context.Context, c call.Call, v View, receipt deli
 	case err != nil:
 		return v, err
 	}
-	return s.move(ctx, c, v, d, actions[d.State], now)
+	next, err := s.move(ctx, c, v, d, actions[d.State], now)
+	if errors.Is(err, change.ErrLost) && d.State == Delivered {
+		if undo := s.takeBack(ctx, v.Rotation.ID); undo != nil {
+			return View{}, undo
+		}
+	}
+	return next, err
+}
+
+// takeBack gives consumers the old key's secret again when the rotation was cancelled while AWSCURRENT was moved: the new one ended
+// with it.
+func (s *Service) takeBack(ctx context.Context, r id.Rotation) error {
+	v, err := s.load(ctx, r)
+	if err != nil {
+		return err
+	}
+	if rot := v.Rotation; !rot.Over() || !rot.Delivery.DoneAt.IsZero() || v.New.State.Live() || !v.Old.State.Live() {
+		return nil
+	}
+	return s.Courier.TakeBack(ctx, v.Rotation.plan())
 }

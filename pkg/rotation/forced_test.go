@@ -92,6 +92,27 @@ func TestForce_AnotherTargetGetsAnotherSecret_B5(t *testing.T) {
 	}
 }
 
+func TestCancel_WhileAWSCURRENTIsMovedLeavesTheConsumerOnTheOldKey_B5(t *testing.T) {
+	for _, force := range []bool{false, true} {
+		s := newConsumers(t)
+		done := false
+		s.service.Fail = func(_ int, c secretstest.Call) *secretstest.Failure {
+			if c.In["VersionStage"] == "AWSCURRENT" && c.In["MoveToVersionId"] != nil && !done {
+				done = true
+				open := s.Key(s.old.View.Key.ID).RotationID
+				_, err := s.Rotations.Cancel(s.Ctx, s.As(s.Owner), open, force)
+				require.NoError(t, err)
+			}
+			return nil
+		}
+		_, err := s.start(rotation.Overlap)
+		require.NoError(t, err)
+		require.True(t, done)
+		require.Equal(t, s.old.Secret.Reveal(), s.reads().Reveal())
+		s.Allowed(s.reads(), rekeytest.Home)
+	}
+}
+
 // The consumer of an overlap that is not delivered yet is on the old key, which lives: the new one does not push it out.
 func TestForce_TheNewKeyOfAnOpenOverlapDoesNotTakeTheOldOnesPlace_B5(t *testing.T) {
 	s := newConsumers(t)
