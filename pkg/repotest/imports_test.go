@@ -43,7 +43,7 @@ var layers = []struct {
 	{name: "boot", imports: []string{"values", "adapters"},
 		packages: []string{"boot"},
 		why:      "Only the cold start knows which adapter stands behind an interface, and it decides nothing of the domain's."},
-	{name: "tests", imports: []string{"values", "domain", "adapters", "surface", "tests"},
+	{name: "tests", imports: []string{"values", "domain", "adapters", "writers", "surface", "tests"},
 		packages: []string{"dynamo/dynamofault", "httpapi/httpapitest", "memstore", "rekeytest", "repotest", "secrets/secretstest", "storetest"},
 		why:      "What exists for tests is linked into nothing else."},
 }
