@@ -42,7 +42,8 @@ package dynamo
 //	Directory row              list#<noun>#<place> <folded>\x00<ID>       -    < 700    with every create and rename     serviceaccounts, keys
 //	Directory expiry_row       list#keys_by_       <expires_at>#<key_…>   -    < 300    with every change of expires_at  (rotation)
 //	                           expiry#<place>
-//	Directory rotation         rot_…               rotation               -    < 40,960 keys of a rotation, sweeper      rotations, sweeper
+//	Directory rotation         rot_…               rotation               -    < 40,960 rotations, keys,                 rotations, sweeper
+//	                                                                                    serviceaccounts, sweeper
 //	Directory rotation_row     list#rotations#     <created>#<rot_…>      -    < 400    with every rotation              rotations
 //	                           <place or sa_…>
 //	Directory calendar         cal_…               calendar               -    < 2,048  calendars                        calendars, policies, sweeper

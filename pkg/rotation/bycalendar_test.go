@@ -11,7 +11,9 @@ import (
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/rekeytest"
+	"github.com/rekey-dev/rekey/pkg/secrets/secretstest"
 	"github.com/rekey-dev/rekey/pkg/sweep"
+	"github.com/rekey-dev/rekey/pkg/token"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
@@ -75,4 +77,45 @@ func TestByCalendar_ATargetThatIsRefusedIsAnnouncedAndTheOldKeyGoesOn_B5(t *test
 	require.NoError(t, err)
 	require.Equal(t, told[0].Details["due_at"], v.Rotation.Planned.Due.Format(time.RFC3339))
 	require.False(t, v.Rotation.Planned.InSpite())
+}
+
+// A policy's target is read when a rotation begins: a delivery that is open goes where it began, and nothing of it elsewhere.
+func TestByCalendar_ATargetThatChangesMeanwhileGetsTheNextKeyAndNotTheSameSecret_B5(t *testing.T) {
+	s := newConsumers(t)
+	p := s.Policy(rekeytest.At(s.Company), policy.Text{Schedule: &policy.ScheduleText{Every: "P20D", Zone: "UTC"},
+		DeliverTo: &policy.Delivery{Type: policy.SecretsManager, SecretID: "acme/recorder"}})
+	s.sweep()
+	s.failing("UpdateSecretVersionStage", secretstest.Failure{Drop: true})
+	s.Advance(20*24*time.Hour + time.Minute)
+	s.sweep()
+	s.sweep()
+	r := id.Rotation(s.Record(audit.RotationStarted).Target.ID)
+	require.True(t, get(t, s.World, r).Rotation.Awaits())
+	other := s.service.Add("acme/other", "placeholder", s.secret.Tags)
+	_, err := s.Policies.Patch(s.Ctx, s.As(s.Owner), p.ID, func(t policy.Text) policy.Text {
+		t.DeliverTo = &policy.Delivery{Type: policy.SecretsManager, SecretID: "acme/other"}
+		return t
+	})
+	require.NoError(t, err)
+	s.service.Fail = nil
+	s.Advance(10 * time.Minute)
+	s.sweep()
+	first := get(t, s.World, r).Rotation
+	require.False(t, first.Awaits())
+	require.Equal(t, "acme/recorder", first.Delivery.Target.SecretID)
+	require.Equal(t, first.Delivery.Version, s.secret.Labels["AWSCURRENT"])
+	require.Equal(t, "placeholder", other.Text("AWSCURRENT"))
+	s.Allowed(s.reads(), rekeytest.Home)
+	for range 25 {
+		s.Advance(24 * time.Hour)
+		s.sweep()
+	}
+	require.Len(t, s.Records(audit.RotationStarted), 2)
+	require.Equal(t, first.Delivery.Version, s.secret.Labels["AWSCURRENT"])
+	for _, text := range other.Versions {
+		require.NotEqual(t, s.secret.Text("AWSCURRENT"), *text)
+	}
+	next := token.SecretOf(other.Text("AWSCURRENT"))
+	s.Note(next)
+	s.Allowed(next, rekeytest.Home)
 }
