@@ -14,6 +14,7 @@ func encodeMSP(m msp.MSP) item {
 	it.string(attrMSP, string(m.ID))
 	it.string(attrName, m.Name)
 	it.string(attrRootNode, string(m.RootNode))
+	it.string(attrEmployee, string(m.Owner))
 	it.time(attrCreatedAt, m.CreatedAt)
 	it.int(attrVersion, m.Version)
 	it.int(attrEventSeq, m.EventSeq)
@@ -23,6 +24,7 @@ func encodeMSP(m msp.MSP) item {
 func decodeMSP(it item) (msp.MSP, error) {
 	r := reader{it: it}
 	return msp.MSP{ID: id.MSP(r.string(attrMSP)), Name: r.string(attrName), RootNode: id.Node(r.string(attrRootNode)),
+		Owner:     id.Employee(r.string(attrEmployee)),
 		CreatedAt: r.time(attrCreatedAt), Version: r.int(attrVersion), EventSeq: r.int(attrEventSeq)}, r.err
 }
 

@@ -13,6 +13,7 @@ type MSP struct {
 	ID        id.MSP
 	Name      string
 	RootNode  id.Node
+	Owner     id.Employee // who set it up; "" in deployments from before it was kept
 	CreatedAt time.Time
 	Version   int64
 	EventSeq  int64

@@ -106,6 +106,7 @@ func (s *Service) SetUp(ctx context.Context, p *idempotency.Pending, r audit.Req
 		Employee: employee.Employee{ID: id.New[id.Employee](s.Rand), Email: in.Email, FirstName: in.FirstName, LastName: in.LastName,
 			Place: at, RoleID: role.Owner, Status: employee.Active, CreatedAt: now, UpdatedAt: now, Version: 1},
 	}
+	out.MSP.Owner = out.Employee.ID
 	derived, err := s.issue(ctx, &out, "set-up", op, now, p)
 	if err != nil {
 		return Result{}, err

@@ -54,6 +54,7 @@ func TestSetUp_MakesTheMSPItsRootTheOwnerAndATokenThatWorks_W9(t *testing.T) {
 	e, err := w.Mem.EmployeeByEmail(w.Ctx, "ada@EXAMPLE.com")
 	require.NoError(t, err)
 	require.Equal(t, out.Employee, e)
+	require.Equal(t, e.ID, m.Owner)
 	require.Equal(t, role.Owner, e.RoleID)
 	require.Equal(t, employee.Active, e.Status)
 	require.Equal(t, n.Place, e.Place)

@@ -16,7 +16,7 @@ var placeTests = []test{
 	{"there is one MSP", func(w *world) {
 		_, err := w.store.MSP(w.ctx)
 		w.notFound(err)
-		m := msp.MSP{ID: newID[id.MSP](), Name: "Provider", RootNode: w.root.Node(), CreatedAt: w.now, Version: 1, EventSeq: 1}
+		m := msp.MSP{ID: newID[id.MSP](), Name: "Provider", RootNode: w.root.Node(), Owner: newID[id.Employee](), CreatedAt: w.now, Version: 1, EventSeq: 1}
 		w.commit(w.set(w.happened("msp", string(m.ID), 1), msp.Create{MSP: m}))
 		other := m
 		other.ID = newID[id.MSP]()
