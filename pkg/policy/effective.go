@@ -137,3 +137,38 @@ func (e Effective) LongestNotice() time.Duration { return slices.Max(e.Notice.Va
 func (e Effective) Most() (time.Duration, bool) {
 	return e.MaxLifetime.Value, e.MaxLifetime.Value > 0 && !e.ReportOnly.Value
 }
+
+// ResolveEach returns what holds for each of several accounts: one read for every hundred accounts, companies and nodes.
+func ResolveEach(ctx context.Context, f Finder, accounts []serviceaccount.Account) (map[id.ServiceAccount]Effective, error) {
+	var attached []string
+	seen := map[string]bool{}
+	for _, a := range accounts {
+		for _, at := range append(nearest(a.Place), string(a.ID)) {
+			if !seen[at] {
+				seen[at] = true
+				attached = append(attached, at)
+			}
+		}
+	}
+	found := make(map[string]Policy)
+	for part := range slices.Chunk(attached, 100) {
+		policies, err := f.PoliciesOf(ctx, part)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range policies {
+			found[p.AttachedTo.ID] = p
+		}
+	}
+	out := make(map[id.ServiceAccount]Effective, len(accounts))
+	for _, a := range accounts {
+		var nearestFirst []Policy
+		for _, at := range append([]string{string(a.ID)}, nearest(a.Place)...) {
+			if p, ok := found[at]; ok {
+				nearestFirst = append(nearestFirst, p)
+			}
+		}
+		out[a.ID] = EffectiveOf(nearestFirst)
+	}
+	return out, nil
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/rekeytest"
+	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 )
 
 func TestEffective_WithoutAPolicyIsTheDefaults_B9(t *testing.T) {
@@ -105,6 +106,16 @@ func TestResolve_InheritsFromCompanyAndNodesUpwardsInOneRead_B9(t *testing.T) {
 	require.Equal(t, below.ID, e.Notify.Source.Policy)
 	require.Equal(t, root.ID, e.MaxLifetime.Source.Policy)
 	require.True(t, e.DefaultLifetime.Source.IsDefault(), "a policy beside it is none of its business")
+
+	stranger := w.Account("stranger", w.Stranger)
+	w.Store.Reset()
+	each, err := policy.ResolveEach(w.Ctx, w.Store, []serviceaccount.Account{a, stranger, a})
+	require.NoError(t, err)
+	require.Equal(t, []string{"PoliciesOf"}, w.Store.Calls())
+	require.Equal(t, e, each[a.ID])
+	alone, err := policy.Resolve(w.Ctx, w.Store, stranger)
+	require.NoError(t, err)
+	require.Equal(t, alone, each[stranger.ID])
 
 	at, err := policy.ResolveAt(w.Ctx, w.Store, w.Below)
 	require.NoError(t, err)
