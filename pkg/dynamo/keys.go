@@ -8,6 +8,7 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/listing"
+	"github.com/rekey-dev/rekey/pkg/mailbox"
 	"github.com/rekey-dev/rekey/pkg/usage"
 )
 
@@ -20,6 +21,7 @@ const (
 	prefixEpoch  = "epoch#"
 	prefixSource = "source#"
 	prefixSeen   = "seen#"
+	prefixLine   = "line#"
 )
 
 // Prefixes of partition keys that are read back.
@@ -44,6 +46,17 @@ func emailKey(folded string) key           { return key{"email#" + folded, "emai
 func retiredKey(cred string, m []byte) key { return key{cred, "retired#" + hex.EncodeToString(m)} }
 func sightingKey(cred, address string) key { return key{cred, prefixSeen + address} }
 func sourceKey(owner, address string) key  { return key{owner, prefixSource + address} }
+
+// wakePK is the one partition of the rows that say who is to be looked at, sorted by when.
+const wakePK = "mail"
+
+func mailPK(r mailbox.Recipient) string           { return "mail#" + string(r) }
+func boxKey(r mailbox.Recipient) key              { return key{mailPK(r), "box"} }
+func lineKey(r mailbox.Recipient, e id.Event) key { return key{mailPK(r), prefixLine + string(e)} }
+func toldKey(e id.Event) key                      { return key{"told#" + string(e), "told"} }
+func wakeKey(at time.Time, r mailbox.Recipient) key {
+	return key{wakePK, timeText(at) + "#" + string(r)}
+}
 
 func usagePK(k id.Key) string { return "usage#" + string(k) }
 

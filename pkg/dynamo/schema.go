@@ -53,6 +53,10 @@ package dynamo
 //	                                                                                                                     (stream)
 //	Audit     event_row        at#<place>          <at>#<evt_…>           -    < 700    the same                         auditevents, rotations
 //	Transient idempotency      idem#<scope>        idem                   yes  < 65,536 serviceaccounts, keys, setup     the same
+//	Transient mail_line        mail#<recipient>    line#<evt_…>           yes  < 1,024  notifier                         the same
+//	Transient mailbox          mail#<recipient>    box                    yes  < 400    notifier                         the same
+//	Transient mail_told        told#<evt_…>        told                   yes  < 1,024  notifier                         the same
+//	Transient mail_wake        mail                <time>#<recipient>     yes  < 200    notifier                         the same
 //
 // An object is listed once at each place that covers it (at most 8 nodes and a company), so a subtree is one query.
 // What people write about an account is an item beside it (none when there is nothing), so that what a verdict reads stays
@@ -106,6 +110,11 @@ package dynamo
 //	37  a calendar with its events; those of a page          Store.Calendar, Calendars Query, BatchGetItem
 //	38  take a shard of what is due for a run, give it back  Store.Lease, Release   UpdateItem
 //	39  the nodes of a page; what stands at a place          Store.Nodes, Contents  BatchGetItem, GetItem
+//	40  put what people are to be told of an event           Store.AddLines         TransactWriteItems, GetItem of a repeat
+//	41  when to look at a recipient of mail                  Store.Wake, Unwake     UpdateItem; TransactWriteItems
+//	42  which recipients are due, by time                    Store.Wakes            Query
+//	43  what waits for a recipient                           Store.Mailbox          Query
+//	44  claim a recipient, note a message, take lines away   Store.SaveBox          UpdateItem, TransactWriteItems with lines
 //
 // What holds for an account (policy.Resolve) is one call of pattern 33 with its own ID, its company's and its nodes': 2 to 10
 // items, each one read unit whether or not it is there, two when a policy is over 4 KiB (many long addresses). It is read when a
@@ -330,6 +339,24 @@ const (
 	attrFields       = "fields" // a JSON object of what the policy sets
 	attrStage        = "stage"  // policy.Stage
 	attrCursor       = "cursor"
+)
+
+// Mail: its types and attributes.
+const (
+	typeLine = "mail_line"
+	typeBox  = "mailbox"
+	typeTold = "mail_told"
+	typeWake = "mail_wake"
+
+	attrRecipients = "recipients" // blank-separated
+	attrMark       = "mark"
+	attrUrgent     = "urgent"
+	attrSentAt     = "sent_at"
+	attrFurtherAt  = "further_at"
+	attrRetryAt    = "retry_at"
+	attrTries      = "tries"
+	attrClaim      = "claim"
+	attrClaimUntil = "claim_until"
 )
 
 // Attributes of idempotency records.

@@ -15,6 +15,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/lock"
+	"github.com/rekey-dev/rekey/pkg/mailbox"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/policy"
@@ -71,6 +72,14 @@ func TestItems_ThatAVerdictReadsAreOneReadUnitEach_P4(t *testing.T) {
 		Place: deepest, RoleID: role.Owner, Status: employee.Active, CreatedAt: sometime, UpdatedAt: sometime, Version: 1e6, EventSeq: 1e9})), 2048)
 	require.Less(t, Size(encodeCompany(company.Company{ID: deepest.Company, Name: longest, Place: deepest, Status: company.Suspended, CreatedAt: sometime,
 		UpdatedAt: sometime, Version: 1e6, EventSeq: 1e9})), 1024)
+}
+
+func TestItems_OfMailAreOneWriteUnitEach(t *testing.T) {
+	l := mailbox.Line{Event: "evt_00000000000000000001", Address: strings.Repeat("a", 254), Kind: mailbox.RotationDue, Account: "sa_00000000000000000001",
+		Key: "key_00000000000000000001", Rotation: "rot_00000000000000000001", Urgent: true, Note: strings.Repeat("n", mailbox.MaxNote), AddedAt: sometime}
+	r := mailbox.RecipientOf(l.Address)
+	require.Less(t, Size(encodeLine(r, l)), 1024)
+	require.Less(t, Size(encodeTold(l.Event, slices.Repeat([]string{string(r)}, 20), sometime)), 1024)
 }
 
 func TestItems_OfPoliciesAreTwoReadUnitsAtMost(t *testing.T) {

@@ -66,6 +66,7 @@ type Store struct {
 	usage     map[id.Key]map[string]usage.Row // by usagePosition
 	records   map[string]idempotency.Record
 	events    map[id.Event]audit.Event
+	mail
 }
 
 // heldToken is a personal access token with the counter of its own lock.
@@ -101,6 +102,7 @@ func New() *Store {
 		usage:     map[id.Key]map[string]usage.Row{},
 		records:   map[string]idempotency.Record{},
 		events:    map[id.Event]audit.Event{},
+		mail:      newMail(),
 	}
 }
 

@@ -21,7 +21,7 @@ type test struct {
 // A store that has PutRole(role.Role) is tried with custom roles too, and one that is Breakable with failures.
 func Run(t *testing.T, newStore func(t *testing.T) Store) {
 	tests := slices.Concat(placeTests, peopleTests, accountTests, accountUpdateTests, keyTests, keyUpdateTests, rotationTests, calendarTests, commitTests,
-		idempotencyTests, listTests, auditTests, verdictTests, failureTests, announceTests, useTests, sightingTests, usageTests, policyTests, leaseTests, faultTests)
+		idempotencyTests, listTests, auditTests, verdictTests, failureTests, announceTests, useTests, sightingTests, usageTests, policyTests, leaseTests, mailTests, faultTests)
 	for _, x := range tests {
 		t.Run(x.says, func(t *testing.T) {
 			t.Parallel()

@@ -16,6 +16,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/idempotency"
 	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/lock"
+	"github.com/rekey-dev/rekey/pkg/mailbox"
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
 	"github.com/rekey-dev/rekey/pkg/policy"
@@ -103,6 +104,21 @@ type Store interface {
 	Calendar(ctx context.Context, c id.Calendar) (calendar.Calendar, error)
 	// Calendars returns those that are there, in any order, without their events and policies.
 	Calendars(ctx context.Context, ids []id.Calendar) ([]calendar.Calendar, error)
+
+	// AddLines puts the lines of an event, at most 20, all of them or none, unless that event's were put before. It returns whose
+	// lines were put, by this call or by the one before.
+	AddLines(ctx context.Context, e id.Event, lines []mailbox.Line) ([]mailbox.Recipient, error)
+	// Wake puts a row, or marks the one that is there.
+	Wake(ctx context.Context, w mailbox.Wake) error
+	// Wakes returns at most limit rows that are due at a moment, the earliest first.
+	Wakes(ctx context.Context, now time.Time, limit int) ([]mailbox.Wake, error)
+	// Unwake takes a row away; it is lost when the row has been marked since it was read. One that is gone may be lost or not.
+	Unwake(ctx context.Context, w mailbox.Wake) error
+	// Mailbox returns what is known of a recipient, and at most limit of their lines.
+	Mailbox(ctx context.Context, r mailbox.Recipient, limit int) (mailbox.Box, []mailbox.Line, error)
+	// SaveBox changes a box from what was read and takes lines away: all in one, of more than 98 lines in steps of which the last
+	// ends the claim. It is lost when the box has changed since. A line that is not there is none too many.
+	SaveBox(ctx context.Context, r mailbox.Recipient, old, next mailbox.Box, done []id.Event) error
 
 	List(ctx context.Context, q listing.Query) (listing.Page, error)
 	AuditEvent(ctx context.Context, e id.Event) (audit.Event, error)
