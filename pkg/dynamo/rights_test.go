@@ -29,6 +29,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/mint"
+	"github.com/rekey-dev/rekey/pkg/notice"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/rotation"
@@ -467,6 +468,44 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		ok(store.AuditEvent(t.Context(), page.Events[0].ID))
 	})
 
+	during("NotifierFunction", func() {
+		before := w.used
+		w.used = map[string]map[string]bool{}
+		bare, err := accounts.Create(t.Context(), c, serviceaccount.New{Name: "nobody's", Node: made.Node.ID})
+		require.NoError(t, err)
+		k, err := keys.Issue(t.Context(), c, bare.Account.ID, apikey.Issue{Name: "k", ExpiresAt: apikey.Expiry{Given: true, At: now.Add(7*24*time.Hour + time.Minute)}})
+		require.NoError(t, err)
+		now = now.Add(2 * time.Minute)
+		use := k.View.Key
+		require.NoError(t, store.Use(t.Context(), verify.Use{Credential: &verify.Credential{ID: string(use.ID), Generation: 1}, At: now}))
+		rotate := &rotation.Service{Store: store, Keys: keys, Mint: coins, Terms: rotation.Under(store), Now: clock, Rand: rand.Reader}
+		begun, err := rotate.Rotate(t.Context(), c, use.ID, rotation.Start{Mode: rotation.Overlap, Overlap: 30 * time.Hour})
+		require.NoError(t, err)
+		s := &sweep.Sweeper{Store: store, Keys: keys, Rotations: rotate, Terms: rotation.Under(store), Shards: dynamo.DueShards, Now: clock, Rand: rand.Reader,
+			Log: slog.New(slog.DiscardHandler)}
+		now = now.Add(7 * time.Hour)
+		ok(s.Sweep(t.Context(), "run"))
+		page, err := store.AuditEvents(t.Context(), audit.Query{Place: string(made.Node.ID), From: now.Add(-time.Hour), To: now.Add(time.Hour), Action: audit.KeyExpiring, Limit: 10})
+		require.NoError(t, err)
+		page.Events = slices.DeleteFunc(page.Events, func(e audit.Event) bool { return e.Target.ID != string(use.ID) })
+		require.Len(t, page.Events, 1)
+		require.NotEmpty(t, begun.View.Rotation.ID)
+		w.used = before
+
+		var sent []notice.Letter
+		n := &notice.Service{Store: store, Keys: keys, Now: clock, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
+			Mail: mailer(func(l notice.Letter) error { sent = append(sent, l); return nil })}
+		for range 2 {
+			told, err := n.Hear(t.Context(), page.Events[0].ID)
+			require.NoError(t, err)
+			require.Equal(t, 1, told)
+			now = now.Add(15 * time.Minute)
+		}
+		ok(n.Send(t.Context()))
+		require.Len(t, sent, 1)
+		require.Equal(t, "a@example.com", sent[0].To)
+	})
+
 	text, err := os.ReadFile("../repotest/testdata/rights.json")
 	require.NoError(t, err)
 	var allowed map[string]map[string][]string
@@ -478,6 +517,11 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 	}
 	require.Equal(t, allowed, got)
 }
+
+// mailer is a mail service.
+type mailer func(notice.Letter) error
+
+func (m mailer) Send(_ context.Context, l notice.Letter) (string, error) { return "m-1", m(l) }
 
 func issued(t *testing.T, keys *apikey.Service, c call.Call, account id.ServiceAccount) apikey.Shown {
 	t.Helper()

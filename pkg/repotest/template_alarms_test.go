@@ -14,6 +14,8 @@ var alarmed = map[string][2]string{
 	"SweeperPutOffAlarm": {"SweeperPutOff", "SweeperFunction"},
 	"CannotTellAlarm":    {"VerdictF5", "AuthorizerFunction"},
 	"EventsLateAlarm":    {"DispatchLag", "DispatcherFunction"},
+	"MailHeldAlarm":      {"MailHeld", "NotifierFunction"},
+	"MailLateAlarm":      {"MailWaiting", "NotifierFunction"},
 	"EventsLostAlarm":    {"ApproximateNumberOfMessagesVisible", ""},
 }
 

@@ -10,6 +10,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/dispatch"
+	"github.com/rekey-dev/rekey/pkg/mailbox"
 )
 
 // environments are the settings of each function's main, in the order of the folders. Every one has SSL_CERT_DIR beside
@@ -21,6 +25,7 @@ var environments = map[string][]string{
 	"CalendarsFunction":        {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "CURSOR_SECRET"},
 	"DispatcherFunction":       {"BUS_NAME", "DEAD_LETTER_QUEUE_URL"},
 	"HealthFunction":           {},
+	"NotifierFunction":         {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "MAIL_SENDER", "HOLD"},
 	"RotationPoliciesFunction": {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "CURSOR_SECRET"},
 	"RotationsFunction":        {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "CURSOR_SECRET"},
 	"SweeperFunction":          {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "PEPPERS_SECRET", "HOLD"},
@@ -43,7 +48,7 @@ func setting(name string) any {
 		return secretARN(titled(noun))
 	}
 	return map[string]any{
-		"HOLD": ref("Hold"), "OWNER_EMAIL": ref("OwnerEmail"),
+		"HOLD": ref("Hold"), "OWNER_EMAIL": ref("OwnerEmail"), "MAIL_SENDER": ref("MailSender"),
 		"BUS_NAME": ref("Bus"), "DEAD_LETTER_QUEUE_URL": ref("DeadLetterQueue"),
 	}[name]
 }
@@ -164,7 +169,7 @@ func TestTemplate_FunctionsEndBeforeAPIGatewayStopsWaiting(t *testing.T) {
 	require.Less(t, tp.object(t, "Parameters", "AuthorizerTimeout")["MaxValue"], 10)
 	require.GreaterOrEqual(t, tp.object(t, "Parameters", "AuthorizerMemory")["Default"], 512)
 	for _, id := range tp.functions(t) {
-		if id != "AuthorizerFunction" && id != "DispatcherFunction" && id != "SweeperFunction" {
+		if id != "AuthorizerFunction" && id != "DispatcherFunction" && id != "SweeperFunction" && id != "NotifierFunction" {
 			require.NotContains(t, tp.properties(t, id), "Timeout", id)
 		}
 	}
@@ -204,6 +209,51 @@ func TestTemplate_TheSweeperRunsOnceAMinute_P3(t *testing.T) {
 	require.Len(t, events, 1)
 	require.Equal(t, map[string]any{"Description": "Makes rekey do what falls due.", "Schedule": "rate(1 minute)",
 		"RetryPolicy": map[string]any{"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}}, object(t, events, "EveryMinute", "Properties"))
+}
+
+// Whoever sets no sender gets none of it. What the bus hands over and the function cannot deal with is tried again and then kept.
+func TestTemplate_TheNotifierHearsOfWhatPeopleAreToldAndSendsEveryFiveMinutes_B3(t *testing.T) {
+	tp := loadTemplate(t)
+	for _, id := range []string{"NotifierFunction", "NotifierFunctionRole", "NotifierFunctionLogGroup", "DeadLetterQueuePolicy", "MailHeldAlarm", "MailLateAlarm"} {
+		require.Equal(t, "HasMailSender", tp.object(t, "Resources", id)["Condition"], id)
+	}
+	for id := range tp.object(t, "Resources") {
+		if !strings.HasPrefix(id, "Notifier") && !strings.HasPrefix(id, "Mail") && id != "DeadLetterQueuePolicy" {
+			require.NotEqual(t, "HasMailSender", tp.object(t, "Resources", id)["Condition"], id)
+		}
+	}
+	p := tp.properties(t, "NotifierFunction")
+	require.Less(t, p["Timeout"], int(mailbox.ClaimFor.Seconds()), "a run ends before its claims do")
+	queue := getAtt("DeadLetterQueue.Arn")
+	require.Equal(t, map[string]any{"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 21600,
+		"DestinationConfig": map[string]any{"OnFailure": map[string]any{"Type": "SQS", "Destination": queue}}}, p["EventInvokeConfig"])
+	events := object(t, p, "Events")
+	require.Len(t, events, 2)
+	require.Equal(t, map[string]any{"Description": "Makes rekey send the mail that waits.", "Schedule": "rate(5 minutes)",
+		"RetryPolicy": map[string]any{"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 300}}, object(t, events, "EveryFiveMinutes", "Properties"))
+	announced := object(t, events, "Announced", "Properties")
+	require.Equal(t, ref("Bus"), announced["EventBusName"])
+	require.Equal(t, map[string]any{"Arn": queue}, announced["DeadLetterConfig"])
+	require.Equal(t, []any{dispatch.Source}, object(t, announced, "Pattern")["source"])
+	require.Equal(t, []any{dispatch.KeyExpiring, dispatch.KeyExpired, dispatch.RotationStateChanged}, object(t, announced, "Pattern")["detail-type"])
+	require.Equal(t, []any{audit.KeyExpiring, audit.UserUpdated, audit.RotationOverdue, audit.RotationAborted, audit.RotationExtended, audit.RotationRetired},
+		object(t, announced, "Pattern", "detail")["action"])
+	require.Equal(t, []any{map[string]any{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue,
+		"Principal": map[string]any{"Service": "events.amazonaws.com"},
+		"Condition": map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": ref("AWS::AccountId")}}}},
+		object(t, tp.properties(t, "DeadLetterQueuePolicy"), "PolicyDocument")["Statement"])
+}
+
+// The right to send is of one address, whichever of it and its domain is verified.
+func TestTemplate_MailComesFromTheSendersAddressOnly(t *testing.T) {
+	document := object(t, loadTemplate(t).properties(t, "NotifierFunctionRole")["Policies"].([]any)[0].(map[string]any), "PolicyDocument")
+	for _, element := range document["Statement"].([]any) {
+		if one := element.(map[string]any); one["Sid"] == "Send" {
+			require.Equal(t, map[string]any{"StringEquals": map[string]any{"ses:FromAddress": ref("MailSender")}}, one["Condition"])
+			return
+		}
+	}
+	t.Fatal("no statement Send")
 }
 
 func TestTemplate_TheDispatcherReadsNewAuditEventsAndLosesNone(t *testing.T) {

@@ -29,7 +29,7 @@ const GatherFor = time.Minute
 // Metric is what is measured.
 type Metric int
 
-// All count, but DispatchLag and SweeperLag, which are in milliseconds.
+// All count, but DispatchLag, SweeperLag and MailWaiting, which are in milliseconds.
 const (
 	VerdictAllow Metric = iota
 	VerdictF0           // malformed
@@ -50,6 +50,10 @@ const (
 	SweeperLag     // for how long the key that waited longest had been due
 	SweeperActed   // keys for which something was done
 	SweeperPutOff  // keys that could not be dealt with
+	MailSent       // messages
+	MailHeld       // messages that did not go and are tried again
+	MailSetAside   // lines of recipients whose message was refused
+	MailWaiting    // how long the line had waited that waited longest
 	metrics
 )
 
@@ -78,6 +82,10 @@ var definitions = [metrics]struct {
 	SweeperLag:          {"SweeperLag", "Milliseconds", true},
 	SweeperActed:        {"SweeperActed", "Count", true},
 	SweeperPutOff:       {"SweeperPutOff", "Count", true},
+	MailSent:            {"MailSent", "Count", true},
+	MailHeld:            {"MailHeld", "Count", true},
+	MailSetAside:        {"MailSetAside", "Count", true},
+	MailWaiting:         {"MailWaiting", "Milliseconds", true},
 }
 
 // Recorder gathers and writes one function's metrics. It may be used by many goroutines.
