@@ -29,8 +29,11 @@ NAME = "rekey"
 STAGE = "v1"
 DEFAULT_PORT = 4566
 HEALTH_SECONDS = 30
+# The address that mail comes from; SES of the emulator holds it for verified.
+SENDER = "rekey@example.org"
 # Fast tests must not meet the production throttles.
 PARAMETERS = {
+    "MailSender": SENDER,
     "ThrottleRate": 10000, "ThrottleBurst": 5000,
     "PublicThrottleRate": 10000, "PublicThrottleBurst": 5000,
 }
@@ -55,6 +58,7 @@ class Stack:
         if not running:
             chosen = free_port() if port == 0 else port or DEFAULT_PORT
             self.emulator.start(chosen, stop_with_parent=stop_with_parent)
+        client(self.emulator.endpoint, "ses").verify_email_identity(EmailAddress=SENDER)
         names = deploy(self.emulator.endpoint, template, NAME, self.folder / "build", PARAMETERS)
         description = self._describe(names)
         self._check_health(description["api_url"])
@@ -74,6 +78,7 @@ class Stack:
             "tables": {table: names[f"{table}Table"] for table in ("Identity", "Directory", "Audit", "Transient")},
             "bus": names["Bus"],
             "queues": {"dead_letter": names["DeadLetterQueue"].rsplit("/", 1)[-1]},  # its Ref is its URL
+            "mail": {"sender": SENDER, "inbox_url": f"{endpoint}/_ministack/ses/messages"},
             "secrets": {secret.lower(): names[f"{secret}Secret"]
                         for secret in ("Peppers", "Derivation", "Cursor", "Setup")},
         }

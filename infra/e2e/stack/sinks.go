@@ -13,9 +13,9 @@ import (
 type Sink func(where string, what []byte) error
 
 // Sinks shows everything that the deployment has left anywhere: each item of each table, every line of every log group, the
-// messages that wait in every queue, every object of every bucket. Messages are read without being taken away.
+// messages that wait in every queue, every object of every bucket, every letter. Messages are read without being taken away.
 func (s *Stack) Sinks(ctx context.Context, show Sink) error {
-	for _, read := range []func(context.Context, Sink) error{s.tables, s.logs, s.queues, s.buckets} {
+	for _, read := range []func(context.Context, Sink) error{s.tables, s.logs, s.queues, s.buckets, s.mail} {
 		if err := read(ctx, show); err != nil {
 			return err
 		}
@@ -219,4 +219,15 @@ func (s *Stack) getXML(ctx context.Context, path string, out any) error {
 		return err
 	}
 	return xml.Unmarshal(text, out)
+}
+
+func (s *Stack) mail(ctx context.Context, show Sink) error {
+	if s.Mail.InboxURL == "" {
+		return nil
+	}
+	text, err := s.inbox(ctx)
+	if err != nil {
+		return err
+	}
+	return show("mail", text)
 }

@@ -29,6 +29,10 @@ type Stack struct {
 	Queues      struct {
 		DeadLetter string `json:"dead_letter"` // its URL
 	} `json:"queues"`
+	Mail struct {
+		Sender   string `json:"sender"`
+		InboxURL string `json:"inbox_url"` // of the local stack: every letter that was sent
+	} `json:"mail"`
 }
 
 // Load reads the file that REKEY_STACK names. It returns ErrNone when the variable is not set.
