@@ -69,9 +69,9 @@ func (s *Store) Wake(ctx context.Context, w mailbox.Wake) (err error) {
 	return s.updateOnce(ctx, a)
 }
 
-// Wakes returns the rows that are due at a moment, the earliest first: one query of one partition, half a unit when there is
-// nothing to read (a strong read rounds up to one). All recipients share it: a thousand a second can be asked for, and a row is
-// written for a recipient and minute, not for a line.
+// Wakes returns the rows that are due at a moment, the earliest first: one query of one partition, one unit when there is none. All
+// recipients share it, which bounds what is written to it to a thousand rows a second; one is written for each line, and all that
+// come within a minute for one recipient are one row.
 func (s *Store) Wakes(ctx context.Context, now time.Time, limit int) (rows []mailbox.Wake, err error) {
 	defer wrap(&err, "Store.Wakes()")
 	q := query{table: s.tables.Transient, pk: wakePK, from: timeText(time.Time{}), to: timeText(now) + "$"} // "$" comes after "#"
