@@ -20,10 +20,11 @@ type Kind string
 const (
 	Ending      Kind = "ending"       // a key nears its end
 	RotationDue Kind = "rotation_due" // a key is to be rotated, and nobody does it by itself
+	NotRotated  Kind = "not_rotated"  // nobody has rotated it in time, or no calendar ever allows it
 	Overdue     Kind = "overdue"      // a new secret could not be delivered
 	Aborted     Kind = "aborted"      // a rotation stopped because its new key ended
 	Extended    Kind = "extended"     // an overlap was extended because the old key was in use
-	EndedInUse  Kind = "ended_in_use" // a key ended that was in use until then
+	EndedInUse  Kind = "ended_in_use" // a key ended that was in use shortly before
 )
 
 // Recipient stands for an address, so that addresses are no keys of anything: the first 32 hexadecimal digits of its SHA-256.

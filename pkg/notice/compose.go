@@ -44,8 +44,9 @@ func (m matter) applies(now time.Time) bool {
 	switch m.line.Kind {
 	case mailbox.Ending:
 		return live && !k.ExpiresAt.IsZero() && m.key.State.Status == apikey.Expiring && !quiet
-	case mailbox.RotationDue:
-		return live && k.SupersededBy == "" && !k.RotateAt.IsZero() && !k.RotateAt.After(now) && !k.SecretSince().After(m.line.AddedAt)
+	case mailbox.RotationDue, mailbox.NotRotated:
+		near := !k.RotateAt.IsZero() && !k.RotateAt.After(now.Add(m.terms.LongestNotice()))
+		return live && k.SupersededBy == "" && near && !k.SecretSince().After(m.line.AddedAt)
 	case mailbox.Overdue:
 		return live && m.rotation != nil && m.rotation.State == rotation.Overdue
 	case mailbox.Aborted:
@@ -125,7 +126,7 @@ func (r *run) matters(ctx context.Context, to mailbox.Recipient, lines []mailbox
 		wanted[a.ID] = slices.ContainsFunc(addresses, func(address string) bool { return mailbox.RecipientOf(address) == to })
 	}
 	var out []matter
-	told := map[id.Key]bool{} // of which something else is told, which says when they end
+	told := map[id.Key]mailbox.Kind{} // what of a key says all that a mere notice of it would
 	for _, l := range latest {
 		v, ok := views[l.Key]
 		if !ok || !wanted[v.Account.ID] {
@@ -139,10 +140,15 @@ func (r *run) matters(ctx context.Context, to mailbox.Recipient, lines []mailbox
 		}
 		if m.applies(now) {
 			out = append(out, m)
-			told[l.Key] = told[l.Key] || l.Kind != mailbox.Ending
+			if l.Kind != mailbox.Ending && told[l.Key] != mailbox.NotRotated {
+				told[l.Key] = l.Kind
+			}
 		}
 	}
-	return slices.DeleteFunc(out, func(m matter) bool { return m.line.Kind == mailbox.Ending && told[m.line.Key] }), nil
+	return slices.DeleteFunc(out, func(m matter) bool {
+		of := told[m.line.Key]
+		return m.line.Kind == mailbox.Ending && of != "" || m.line.Kind == mailbox.RotationDue && of == mailbox.NotRotated
+	}), nil
 }
 
 // views reads the keys of lines. One that cannot be decoded is left out and keeps no other from being told of.

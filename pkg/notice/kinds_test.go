@@ -20,9 +20,14 @@ import (
 )
 
 // courier delivers nothing while it has a problem.
-type courier struct{ problem string }
+type courier struct{ problem, refuses string }
 
-func (c *courier) Accept(context.Context, delivery.Plan) error { return nil }
+func (c *courier) Accept(context.Context, delivery.Plan) error {
+	if c.refuses != "" {
+		return delivery.Fault(&delivery.Refusal{Reason: delivery.Untagged, Detail: c.refuses})
+	}
+	return nil
+}
 
 func (*courier) Withdraw(context.Context, delivery.Plan) error { return nil }
 
@@ -203,6 +208,30 @@ func TestTold_ARotationThatIsDueAndNobodyDoes_B9(t *testing.T) {
 	require.Equal(t, "rekey: 1 key is due for rotation", l.Subject)
 	require.Contains(t, l.Text, "POST /v1/me/key/rotate")
 	require.Contains(t, l.Text, string(k))
+}
+
+func TestTold_ARotationThatRekeyCannotBeginAndNobodyDoesInTime_B9(t *testing.T) {
+	c := &courier{refuses: "The secret is not tagged."}
+	o, _ := delivering(t, c, policy.Delivery{Type: policy.SecretsManager, SecretID: "acme/recorder"})
+	o.Advance(30*day + time.Minute)
+	for _, said := range []string{"It goes on working, and has no end. rekey could not", "Nobody has rotated it. rekey could not"} {
+		l := one(t, o.pass(6*day, time.Hour))
+		require.Equal(t, "rekey: 1 failure", l.Subject)
+		require.Contains(t, l.Text, c.refuses)
+		require.Contains(t, l.Text, said)
+		o.Advance(2 * day)
+	}
+	require.Empty(t, o.pass(6*day, time.Hour), "it has been said")
+}
+
+func TestTold_OfARotationThatIsDueAheadOfItsTime_B9(t *testing.T) {
+	o, _ := delivering(t, &courier{}, policy.Delivery{Type: policy.Event})
+	var at []string
+	for _, l := range o.pass(30*day, time.Hour) {
+		at = append(at, strings.TrimSpace(l.Subject))
+		require.Contains(t, l.Text, "it is to be rotated at")
+	}
+	require.Len(t, at, 3, "14, 7 and 1 days before")
 }
 
 func TestHear_WhatTheBusSaysIsBelievedOnlyAsFarAsARecordSaysIt_B3(t *testing.T) {

@@ -163,12 +163,19 @@ func (m matter) item(now time.Time) item {
 		} else if m.fetches() {
 			it.Do, it.Calls = "Its policy lets the consumer fetch a new secret itself, with this key, before it ends.", []string{"POST /v1/me/key/rotate", rotate}
 		}
-	case mailbox.RotationDue:
-		it.What, it.Note = "By its rotation policy it was to be rotated "+when(k.RotateAt, now)+"."+goesOn(k, now), m.line.Note
+	case mailbox.RotationDue, mailbox.NotRotated:
+		is := "was"
+		if k.RotateAt.After(now) {
+			is = "is"
+		}
+		it.What, it.Note = "By its rotation policy it "+is+" to be rotated "+when(k.RotateAt, now)+"."+goesOn(k, now), m.line.Note
+		if m.line.Kind == mailbox.NotRotated {
+			it.What += " Nobody has rotated it."
+		}
 		it.Do, it.Calls = "Rotate it, and put the new secret where the consumer reads it.", []string{rotate}
 		if m.line.Note != "" {
-			it.What += " The policy says where the new secret goes, and that was refused."
-			it.Do = "Mend that, then rotate it."
+			it.What += " rekey could not do it by itself."
+			it.Do = "Mend that, and rekey rotates it. Or rotate it by hand, and put the new secret where the consumer reads it."
 		} else if m.fetches() {
 			it.Do, it.Calls = "The consumer is to fetch its new secret itself, with this key.", []string{"POST /v1/me/key/rotate", rotate}
 		}

@@ -65,10 +65,15 @@ func every() []matter {
 		about(mailbox.RotationDue, "due, refused", 0).with(func(m *matter) {
 			m.key.Key.RotateAt, m.line.Note = monday.Add(-time.Minute), "The secret acme/billing is not tagged rekey:place."
 		}),
+		about(mailbox.NotRotated, "not rotated", 0).with(func(m *matter) { m.key.Key.RotateAt = monday.Add(-7 * 24 * hour) }),
+		about(mailbox.NotRotated, "not rotated, frozen", 0).with(func(m *matter) {
+			m.key.Key.RotateAt, m.line.Note = monday.Add(-26*hour), "Year end (cal_00000000000000000001) allows no rotation within two years."
+		}),
 		about(mailbox.Ending, "ends tomorrow, moving", 24*hour).with(func(m *matter) { m.key.Key.SupersededBy, m.rotation = "key_00000000000000000002", &open }),
 		about(mailbox.Ending, "ends", 7*24*hour),
 		about(mailbox.Ending, "ends, never used", 14*24*hour).with(func(m *matter) { m.key.Key.LastUsedAt, m.key.Key.UsedGen, m.last = time.Time{}, 0, nil }),
 		about(mailbox.Ending, "ends, fetches its own", 30*24*hour).with(toConsumer),
+		about(mailbox.RotationDue, "due in a week", 0).with(func(m *matter) { m.key.Key.RotateAt = monday.Add(7 * 24 * hour) }),
 		about(mailbox.RotationDue, "due", 20*24*hour).with(func(m *matter) { m.key.Key.RotateAt = monday.Add(-3 * hour) }),
 		about(mailbox.RotationDue, "due, fetches its own", 0).with(toConsumer).with(func(m *matter) { m.key.Key.RotateAt = monday.Add(-50 * hour) }),
 	}
@@ -78,7 +83,7 @@ func TestRender_SaysEachThingInItsWords_B3(t *testing.T) {
 	rest := []matter{about(mailbox.Ending, "not in full", 33*24*hour), about(mailbox.Ending, "nor this", 20*24*hour)}
 	l, err := render(every(), rest, monday)
 	require.NoError(t, err)
-	require.Equal(t, "rekey: 6 failures, 1 key ends within 48 hours, 5 keys end soon, 2 keys are due for rotation", l.Subject)
+	require.Equal(t, "rekey: 8 failures, 1 key ends within 48 hours, 5 keys end soon, 3 keys are due for rotation", l.Subject)
 	for file, got := range map[string]string{"testdata/message.txt": l.Text, "testdata/message.html": l.HTML} {
 		if *update {
 			require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
@@ -90,7 +95,7 @@ func TestRender_SaysEachThingInItsWords_B3(t *testing.T) {
 	for _, name := range []string{"not in full", "nor this"} {
 		require.NotContains(t, l.Text+l.HTML, name)
 	}
-	one, err := render(every()[7:8], nil, monday)
+	one, err := render(every()[9:10], nil, monday)
 	require.NoError(t, err)
 	require.Equal(t, "rekey: 1 key ends soon", one.Subject)
 	require.Contains(t, one.Text, "One matter needs somebody who acts.")
@@ -99,7 +104,7 @@ func TestRender_SaysEachThingInItsWords_B3(t *testing.T) {
 
 func TestRank_FailuresComeBeforeEndsAndTheSoonestFirst(t *testing.T) {
 	for i, m := range every() {
-		require.Equal(t, i < 6, m.rank() == 0, m.key.Key.Name)
+		require.Equal(t, i < 8, m.rank() == 0, m.key.Key.Name)
 	}
 }
 

@@ -52,6 +52,8 @@ func topicOf(e audit.Event) topic {
 	case e.Action == audit.KeyExpiring && text("reason") == "rotation_due":
 		t.kind, t.note = mailbox.RotationDue, text("problem")
 		t.urgent = t.note != ""
+	case e.Action == audit.KeyExpiring && text("reason") == "rotation_overdue":
+		t.kind, t.note, t.urgent = mailbox.NotRotated, text("problem"), true
 	case e.Action == audit.KeyExpiring:
 		end := moment("expires_at")
 		t.kind, t.urgent = mailbox.Ending, !end.IsZero() && end.Sub(e.At) <= Soon
