@@ -30,6 +30,9 @@ type consumers struct {
 	old     apikey.Shown
 }
 
+// recorder is where the consumer's secret is.
+var recorder = delivery.Target{Type: delivery.SecretsManager, SecretID: "acme/recorder"}
+
 func newConsumers(t *testing.T) *consumers {
 	w := rekeytest.New(t)
 	s := &consumers{World: w, t: t, service: secretstest.New(t), old: w.Issue(w.Account("Recorder", w.Company).ID, "Production")}
@@ -45,8 +48,7 @@ func newConsumers(t *testing.T) *consumers {
 }
 
 func (s *consumers) start(mode rotation.Mode) (rotation.Shown, error) {
-	return s.Rotations.Rotate(s.Ctx, s.As(s.Owner), s.old.View.Key.ID, rotation.Start{Mode: mode,
-		Deliver: delivery.Target{Type: delivery.SecretsManager, SecretID: "acme/recorder"}})
+	return s.Rotations.Rotate(s.Ctx, s.As(s.Owner), s.old.View.Key.ID, rotation.Start{Mode: mode, Deliver: recorder})
 }
 
 // reads is what the consumer reads and sends.
