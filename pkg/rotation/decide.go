@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 )
 
 // Action is what a decision does beside moving the rotation to a state.
@@ -34,7 +35,8 @@ type Decision struct {
 //
 // Seen and quiet come from last_used_at of the two keys, which is right to the minute. A key that was revoked by hand, or
 // with its account, ends the rotation: without the new key it is aborted and the old one gets its former end back, if it
-// still lives; without the old one it is retired.
+// still lives; without the old one it is retired. Of two that have ended, the one that ended first decides, however late it is
+// looked at.
 func Decide(v View, now time.Time) Decision {
 	r := v.Rotation
 	if r.Over() {
@@ -42,18 +44,18 @@ func Decide(v View, now time.Time) Decision {
 	}
 	oldLives, newLives := v.Old.State.Live(), v.New.State.Live()
 	switch {
+	case r.Mode != Overlap && !r.Awaits(): // whatever became of the new secret since
+		return Decision{Step: true, State: Retired, Reason: r.Mode.atOnce()}
 	case !newLives && oldLives:
 		return Decision{Step: true, State: Aborted, Action: GiveBack, Reason: "the new key ended: " + v.New.State.Ended.Reason}
 	case !newLives && r.OldKey == r.NewKey:
 		return Decision{Step: true, State: Aborted, Reason: "the key ended: " + v.New.State.Ended.Reason}
-	case !newLives:
+	case !newLives && (r.Awaits() || !first(v.Old.State.Ended, v.New.State.Ended)):
 		return Decision{Step: true, State: Aborted, Reason: "both keys ended: " + v.New.State.Ended.Reason}
 	case r.Awaits() && r.outdated(v.New.Key):
 		return Decision{Step: true, State: Aborted, Reason: "the secret was replaced before it was delivered"}
 	case r.Awaits():
 		return Decision{Action: Deliver, Due: r.again(now)}
-	case r.Mode != Overlap:
-		return Decision{Step: true, State: Retired, Reason: r.Mode.atOnce()}
 	case (r.State == Issued || r.State == Delivered) && v.New.Key.UsedGen != 0:
 		return Decision{Step: true, State: Seen, Reason: "first request on " + v.New.Key.Prefix() + " by " + stamp(v.New.Key.LastUsedAt)}
 	case !oldLives: // after what was seen is on record, however late it is looked at
@@ -62,12 +64,12 @@ func Decide(v View, now time.Time) Decision {
 	idleSince := later(lastUse(v.Old.Key), r.CreatedAt)
 	quietAt := idleSince.Add(r.Terms.QuietFor)
 	extendAt := r.OverlapEndsAt.Add(-extendBefore)
-	mayExtend := r.Terms.ExtendOnce > 0 && !r.Extended
+	mayExtend := r.Terms.ExtendOnce > 0 && !r.Extended && (r.FormerExpiresAt.IsZero() || r.FormerExpiresAt.After(r.OverlapEndsAt))
 	switch {
-	case mayExtend && !now.Before(extendAt) && now.Before(r.OverlapEndsAt) && now.Before(quietAt) && v.Old.Key.UsedGen == v.Old.Key.Generation:
-		return Decision{Step: true, State: r.State, Action: ExtendOld, Reason: "traffic was on " + v.Old.Key.Prefix() + " until " + stamp(v.Old.Key.LastUsedAt)}
 	case r.State == Quiet && !idleSince.Before(r.since(Quiet)):
 		return Decision{Step: true, State: Seen, Reason: "traffic came back to " + v.Old.Key.Prefix() + " at " + stamp(v.Old.Key.LastUsedAt)}
+	case mayExtend && !now.Before(extendAt) && now.Before(r.OverlapEndsAt) && now.Before(quietAt) && v.Old.Key.UsedGen == v.Old.Key.Generation:
+		return Decision{Step: true, State: r.State, Action: ExtendOld, Reason: "traffic was on " + v.Old.Key.Prefix() + " until " + stamp(v.Old.Key.LastUsedAt)}
 	case r.State == Seen && !now.Before(quietAt):
 		return Decision{Step: true, State: Quiet, Reason: fmt.Sprintf("no request on %s since %s", v.Old.Key.Prefix(), stamp(idleSince))}
 	case r.State == Quiet && r.Terms.RetireOnQuiet:
@@ -81,6 +83,11 @@ func Decide(v View, now time.Time) Decision {
 		due = earlier(due, quietAt)
 	}
 	return Decision{Due: due}
+}
+
+// first tells whether the old key ended before the new one. What expires at a moment has ended before anything is done at it.
+func first(old, other *serviceaccount.Ended) bool {
+	return old.At.Before(other.At) || old.At.Equal(other.At) && old.Reason == apikey.ReasonExpired
 }
 
 // lastUse is when the key's current secret was used last; zero when it was not.
