@@ -150,7 +150,7 @@ func (s *Service) start(ctx context.Context, c call.Call, v apikey.View, in Star
 	if err := s.Keys.Issuable(ctx, v.Account); err != nil {
 		return Shown{}, err
 	}
-	open, err := s.open(ctx, v.Key)
+	open, err := s.open(ctx, c, v.Key)
 	if err != nil {
 		return Shown{}, err
 	}
@@ -165,6 +165,9 @@ func (s *Service) start(ctx context.Context, c call.Call, v apikey.View, in Star
 			return Shown{}, err
 		}
 		stops = append(stops, open.Rotation.NewKey)
+	}
+	if _, err := in.ExpiresAt.Under(policy.Effective, now, v.Key.ExpiresAt); err != nil { // what is refused ends nothing
+		return Shown{}, err
 	}
 	if in.Deliver.Type != "" {
 		if err := s.accept(ctx, c, v.Key, in.Deliver, stops...); err != nil {
@@ -200,17 +203,23 @@ func (in *Start) check(now time.Time) error {
 	return in.ExpiresAt.Check(now)
 }
 
-// open returns the key's open rotation; nil when there is none.
-func (s *Service) open(ctx context.Context, k apikey.Key) (*View, error) {
+// open returns the key's open rotation; nil when there is none. What has happened to it already is put on record first: then it
+// is lost, because the keys may be others.
+func (s *Service) open(ctx context.Context, c call.Call, k apikey.Key) (*View, error) {
 	if k.RotationID == "" {
 		return nil, nil
 	}
 	v, err := s.load(ctx, k.RotationID)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if Project(v, s.Now()).Rotation.Over() {
+	case v.Rotation.Over():
 		return nil, nil
+	case Decide(v, s.Now()).Step:
+		if _, err := s.Advance(ctx, System(c.Request.ID), v.Rotation.ID); err != nil {
+			return nil, err
+		}
+		return nil, change.ErrLost
 	}
 	return &v, nil
 }
