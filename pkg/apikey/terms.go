@@ -67,18 +67,27 @@ func latestOf(k Key, p policy.Effective, now time.Time) time.Time {
 	return latest.Truncate(time.Second)
 }
 
+// Latest is the latest end that a key may be given now; false when its policy sets no bound.
+func Latest(k Key, p policy.Effective, now time.Time) (time.Time, bool) {
+	_, bounded := p.Most()
+	return latestOf(k, p, now), bounded
+}
+
+// overlapping tells whether a key is the old one of an overlap that has begun: it ends when that was said to end.
+func overlapping(k Key, now time.Time) bool {
+	return k.SupersededBy != "" && !k.NoticeFrom.IsZero() && !k.NoticeFrom.After(now)
+}
+
 // InLine returns a key as a policy that has changed wants it: its end lowered to the longest life of its secret, but never to
-// earlier than the longest notice from now, and its notice by the policy's longest. It reports false when the key is as it is to
-// be, or has ended. A policy that only reports lowers nothing. The version and the times of the change are the caller's.
+// earlier than the longest notice from now, and its notice by the policy's longest. The old key of an overlap ends with that. It
+// reports false when the key is as it is to be, or has ended. A policy that only reports lowers nothing. The version and the times of the change are the caller's.
 func InLine(k Key, p policy.Effective, now time.Time) (Key, bool) {
 	if k.Ended != nil || !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) {
 		return k, false
 	}
 	next := k
-	if _, bounded := p.Most(); bounded {
-		if latest := latestOf(k, p, now); beyond(k.ExpiresAt, latest) {
-			next.ExpiresAt = latest
-		}
+	if latest, bounded := Latest(k, p, now); bounded && !overlapping(k, now) && beyond(k.ExpiresAt, latest) {
+		next.ExpiresAt = latest
 	}
 	if k.SupersededBy == "" { // the old key of an overlap is expiring from its start on
 		next.NoticeFrom = NoticeOf(next.ExpiresAt, p.LongestNotice())

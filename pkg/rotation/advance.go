@@ -62,6 +62,16 @@ func (s *Service) Advance(ctx context.Context, c call.Call, r id.Rotation) (Adva
 				if former := v.Rotation.FormerExpiresAt; !former.IsZero() && former.Before(until) {
 					until = former
 				}
+				policy, err := s.Terms(ctx, v.Old.Account)
+				if err != nil {
+					return Advanced{}, err
+				}
+				if latest, bounded := apikey.Latest(v.Old.Key, policy.Effective, now); bounded && latest.Before(until) {
+					until = latest
+				}
+				if !until.After(v.Rotation.OverlapEndsAt) { // its policy lets it end no later
+					return Advanced{v, steps, v.Rotation.OverlapEndsAt}, nil
+				}
 				v, err = s.extend(ctx, c, v, until, "extended once, as "+d.Reason, now)
 			} else {
 				v, err = s.move(ctx, c, v, d, actions[d.State], now)

@@ -17,17 +17,23 @@ import (
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
-// sweepDaily runs the sweeper once a day, the consumer sending whatever its secret holds, and returns how the story goes.
-func (s *consumers) sweepDaily(days int) {
+// sweepOnce runs the sweeper, whatever comes of it.
+func (s *consumers) sweepOnce() sweep.Run {
 	s.t.Helper()
 	sweeper := &sweep.Sweeper{Store: s.Store, Keys: s.Keys, Rotations: s.Rotations, Terms: s.Rotations.Terms, Shards: 1, Now: s.Clock.Now, Rand: s.World.Rand,
 		Log: slog.New(slog.DiscardHandler)}
+	r, err := sweeper.Sweep(s.Ctx, "run")
+	require.NoError(s.t, err)
+	return r
+}
+
+// sweepDaily runs the sweeper once a day, the consumer sending whatever its secret holds, and returns how the story goes.
+func (s *consumers) sweepDaily(days int) {
+	s.t.Helper()
 	for range days {
-		_, err := sweeper.Sweep(s.Ctx, "run")
-		require.NoError(s.t, err)
+		s.sweepOnce()
 		require.Equal(s.t, verify.Allow, s.Request(s.reads(), rekeytest.Home).Class, "the consumer notices nothing")
-		_, err = sweeper.Sweep(s.Ctx, "run")
-		require.NoError(s.t, err)
+		s.sweepOnce()
 		s.Advance(24 * time.Hour)
 	}
 }

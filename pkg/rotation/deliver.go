@@ -47,9 +47,9 @@ func (r Rotation) outdated(k apikey.Key) bool {
 }
 
 // overlapping is the rotation with its overlap beginning at a moment: it ends after the terms' time, and never after the old
-// key would have ended anyway.
-func (r Rotation) overlapping(now time.Time) Rotation {
-	r.OverlapEndsAt = earlier(r.FormerExpiresAt, now.Add(r.Terms.Overlap).Truncate(time.Second))
+// key ends anyway.
+func (r Rotation) overlapping(oldEnds, now time.Time) Rotation {
+	r.OverlapEndsAt = earlier(oldEnds, now.Add(r.Terms.Overlap).Truncate(time.Second))
 	return r
 }
 

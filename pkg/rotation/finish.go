@@ -10,6 +10,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/period"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 )
@@ -63,6 +64,14 @@ func (s *Service) Extend(ctx context.Context, c call.Call, r id.Rotation, until 
 			return View{}, fault.InvalidField("/until", "is more than P30D after the present end")
 		case !rot.FormerExpiresAt.IsZero() && until.After(rot.FormerExpiresAt):
 			return View{}, fault.InvalidField("/until", "is after "+stamp(rot.FormerExpiresAt)+", when the old key would have ended without the rotation")
+		}
+		policy, err := s.Terms(ctx, v.Old.Account)
+		if err != nil {
+			return View{}, err
+		}
+		if latest, bounded := apikey.Latest(v.Old.Key, policy.Effective, now); bounded && until.After(latest) {
+			return View{}, fault.InvalidField("/until", "is after "+stamp(latest)+", the latest that max_lifetime "+
+				period.Format(policy.Effective.MaxLifetime.Value)+" of the rotation policy "+string(policy.Effective.MaxLifetime.Source.Policy)+" allows")
 		}
 		return s.extend(ctx, c, v, until, "extended by hand", now)
 	})
@@ -136,11 +145,18 @@ func (s *Service) move(ctx context.Context, c call.Call, v View, d Decision, act
 	if c.Caller.Type != audit.System {
 		next.Version++
 	}
+	var policy Policy // where the old key gets another end
+	if d.Action == StartOverlap || d.Action == GiveBack {
+		var err error
+		if policy, err = s.Terms(ctx, v.Old.Account); err != nil {
+			return View{}, err
+		}
+	}
 	switch d.State {
 	case Delivered:
 		next.Delivery.DoneAt, next.Delivery.Problem = now, ""
 		if d.Action == StartOverlap {
-			next = next.overlapping(now)
+			next = next.overlapping(v.Old.Key.ExpiresAt, now)
 		}
 	case Overdue:
 		next.Delivery.Problem = d.Reason
@@ -166,13 +182,17 @@ func (s *Service) move(ctx context.Context, c call.Call, v View, d Decision, act
 		edit(&v.Old, audit.KeyUpdated, func(k *apikey.Key) {
 			k.ExpiresAt, k.NoticeFrom, k.AnnouncedAt = next.OverlapEndsAt, now, now
 			due := Decide(View{Rotation: next, Old: apikey.View{Key: *k}, New: v.New}, now).Due
-			k.DueAt = earlier(due, apikey.NextDue(*k, apikey.Notices, now))
+			k.DueAt = earlier(due, apikey.NextDue(*k, policy.Notices, now))
 		})
 	case GiveBack:
 		if v.Old.State.Live() {
 			edit(&v.Old, audit.KeyUpdated, func(k *apikey.Key) {
 				k.ExpiresAt, k.NoticeFrom, k.SupersededBy = next.FormerExpiresAt, next.FormerNoticeFrom, ""
-				apikey.Plan(k, apikey.Notices, now)
+				apikey.Plan(k, policy.Notices, now)
+				*k, _ = apikey.InLine(*k, policy.Effective, now) // the policy may have changed since
+				if policy.Effective.Schedule.Value != nil {
+					k.DueAt = now // the sweeper says when it is to be rotated
+				}
 			})
 		}
 		if v.New.State.Live() {

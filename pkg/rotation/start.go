@@ -269,7 +269,7 @@ func (s *Service) commitNew(ctx context.Context, c call.Call, v apikey.View, nex
 		if r.Awaits() {
 			r = r.reached(Issued, now, by, "the overlap begins when the new secret has been delivered")
 		} else {
-			r = r.overlapping(now)
+			r = r.overlapping(old.ExpiresAt, now)
 			r = r.reached(Issued, now, by, "the old key ends at "+stamp(r.OverlapEndsAt))
 			ended.ExpiresAt, ended.NoticeFrom, ended.AnnouncedAt = r.OverlapEndsAt, now, now
 		}
