@@ -252,8 +252,13 @@ func (s *Sweeper) key(ctx context.Context, c call.Call, k id.Key) (acted bool, e
 	}
 	var rotationDue time.Time
 	if v.Key.RotationID != "" {
-		if rotationDue, acted, err = s.rotation(ctx, c, v.Key, policy); err != nil {
-			return acted, err
+		var failed error
+		if rotationDue, acted, failed = s.rotation(ctx, c, v.Key, policy); failed != nil && !fault.Is(failed, fault.Unavailable) {
+			return acted, failed
+		}
+		if failed != nil { // a secret store that cannot be reached, say: what else the key needs is done all the same
+			rotationDue = s.Now().Add(retry)
+			defer func() { err = errors.Join(err, failed) }()
 		}
 		if v, err = s.Keys.Load(ctx, k); err != nil {
 			return acted, err
@@ -268,11 +273,11 @@ func (s *Sweeper) key(ctx context.Context, c call.Call, k id.Key) (acted bool, e
 	next.RotateAt = t.at
 	next.DueAt = earlier(rotation.Due(v.Key, rotationDue, policy.Notices, now), t.look(policy.Notices, now))
 	switch {
-	case v.State.Status == apikey.Expired && !v.Key.DueAt.IsZero():
-		next.DueAt = time.Time{}
+	case v.State.Status == apikey.Expired && v.Key.AnnouncedAt.Before(v.Key.ExpiresAt):
+		next.DueAt = rotationDue // of a new secret that is still on its way
 		return true, s.announce(ctx, c, v, next, audit.KeyExpired, -1, now, nil)
 	case !v.State.Live():
-		return acted, s.Store.Reschedule(ctx, k, v.Key.DueAt, apikey.Timing{})
+		return acted, s.Store.Reschedule(ctx, k, v.Key.DueAt, apikey.Timing{DueAt: rotationDue})
 	}
 	if !t.at.IsZero() && !t.at.After(now) {
 		if told, err := s.takeTurn(ctx, c, v, &next, t, policy, now); told || err != nil {

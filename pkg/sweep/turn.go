@@ -112,9 +112,9 @@ func (s *Sweeper) takeTurn(ctx context.Context, c call.Call, v apikey.View, next
 	default:
 		outcome, err := s.Rotations.ByCalendar(ctx, c, v.Key.ID, rotation.Planned{Due: t.due, Blocks: t.heldBy})
 		switch {
-		case err != nil && fault.KindOf(err) != fault.Invalid:
+		case err != nil && !mendable(err):
 			return false, err
-		case err != nil: // a target that is refused is somebody's to mend
+		case err != nil:
 			details["problem"] = problem(err)
 		case outcome == rotation.Begun:
 			return true, nil
@@ -136,10 +136,23 @@ func (s *Sweeper) takeTurn(ctx context.Context, c call.Call, v apikey.View, next
 	return true, s.announce(ctx, c, v, *next, audit.KeyExpiring, 0, now, details)
 }
 
+// mendable tells whether a rotation was refused for what is somebody's to mend: a target that is not the key's, or holds another
+// key's secret, or a company that is suspended.
+func mendable(err error) bool {
+	switch fault.KindOf(err) {
+	case fault.Invalid, fault.Conflict, fault.CompanySuspended:
+		return true
+	}
+	return false
+}
+
 // problem is what is wrong with a target, in words for who owns it.
 func problem(err error) string {
 	if refusal := (*delivery.Refusal)(nil); errors.As(err, &refusal) {
 		return refusal.Detail
+	}
+	if f := (*fault.Error)(nil); errors.As(err, &f) {
+		return f.Detail
 	}
 	return err.Error()
 }
