@@ -76,8 +76,8 @@ func Decide(v View, now time.Time) Decision {
 		return Decision{Step: true, State: Retired, Action: EndOld, Reason: fmt.Sprintf("no request on %s since %s", v.Old.Key.Prefix(), stamp(idleSince))}
 	}
 	due := r.OverlapEndsAt
-	if mayExtend && now.Before(extendAt) {
-		due = extendAt
+	if mayExtend { // traffic may come at any moment until the end
+		due = earlier(due, later(extendAt, now.Add(extendAgain)))
 	}
 	if r.State == Seen {
 		due = earlier(due, quietAt)

@@ -161,6 +161,7 @@ type modelRotation struct {
 	extended              bool
 	delivers              bool
 	delivered             time.Time
+	looked                time.Time      // by the sweeper, last
 	refused               bool           // a target that was refused was met
 	final                 rotation.State // "" while it is open
 	gives                 bool           // it is aborted, and the old key has not its former end again yet

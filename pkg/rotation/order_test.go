@@ -70,3 +70,22 @@ func TestAdvance_TrafficThatCameBackIsOnRecordBeforeTheExtension_B3(t *testing.T
 	require.Equal(t, rotation.Seen, a.View.Rotation.State)
 	require.Equal(t, p.ID, a.View.Rotation.Terms.Policy)
 }
+
+// Whether it is extended is decided until the very end, and in an overlap of a minute, too.
+func TestAdvance_TrafficInTheLastMinutesExtendsAnOverlap_B3(t *testing.T) {
+	for _, length := range []time.Duration{time.Minute, day} {
+		s := newConsumers(t)
+		s.Policy(rekeytest.At(s.Company), policy.Text{ExtendOnce: rekeytest.To("P1D")})
+		out := rotate(t, s.World, s.old.View.Key.ID, rotation.Start{Mode: rotation.Overlap, Overlap: length})
+		ends := out.View.Rotation.OverlapEndsAt
+		if length > time.Minute {
+			for s.Clock.Set(ends.Add(-6 * time.Minute)); s.Now().Before(ends.Add(-90 * time.Second)); s.Advance(time.Minute) {
+				s.sweepOnce()
+			}
+		}
+		s.Clock.Set(ends.Add(-25 * time.Second))
+		s.Allowed(s.old.Secret, rekeytest.Home)
+		s.sweepOnce()
+		require.Equal(t, ends.Add(day), s.Key(s.old.View.Key.ID).ExpiresAt, length)
+	}
+}

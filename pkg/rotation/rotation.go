@@ -60,6 +60,9 @@ const DefaultQuiet = 24 * time.Hour
 // extendBefore is how long before the end of an overlap it is decided whether it is extended.
 const extendBefore = 5 * time.Minute
 
+// extendAgain is how long after a look in that time the next one is due.
+const extendAgain = 30 * time.Second
+
 // MaxSteps is how many steps a rotation keeps: the first half of them and the latest.
 const MaxSteps = 100
 
