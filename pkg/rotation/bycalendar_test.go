@@ -17,12 +17,17 @@ import (
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
-// sweepOnce runs the sweeper, whatever comes of it.
-func (s *consumers) sweepOnce() sweep.Run {
-	s.t.Helper()
+// dying runs the sweeper, whatever becomes of it.
+func (s *consumers) dying() (sweep.Run, error) {
 	sweeper := &sweep.Sweeper{Store: s.Store, Keys: s.Keys, Rotations: s.Rotations, Terms: s.Rotations.Terms, Shards: 1, Now: s.Clock.Now, Rand: s.World.Rand,
 		Log: slog.New(slog.DiscardHandler)}
-	r, err := sweeper.Sweep(s.Ctx, "run")
+	return sweeper.Sweep(s.Ctx, "run")
+}
+
+// sweepOnce runs the sweeper.
+func (s *consumers) sweepOnce() sweep.Run {
+	s.t.Helper()
+	r, err := s.dying()
 	require.NoError(s.t, err)
 	return r
 }
