@@ -3,7 +3,6 @@ package rekeytest
 import (
 	"encoding/json"
 	"slices"
-	"strings"
 
 	"github.com/stretchr/testify/require"
 
@@ -62,13 +61,17 @@ func WritesOf(calls []string) []string {
 func (w *World) judge() {
 	type target struct{ noun, id string }
 	seqs := map[target][]int64{}
+	bodies := make(map[string]bool, len(w.secrets))
+	for _, s := range w.secrets {
+		if text := s.Reveal(); len(text) >= 68 {
+			bodies[text[25:68]] = true
+		}
+	}
 	for _, e := range w.Mem.Events() {
 		text, err := json.Marshal(e)
 		require.NoError(w.T, err)
-		for _, s := range w.secrets {
-			if body := s.Reveal()[25:68]; strings.Contains(string(text), body) {
-				w.T.Errorf("the audit record %s holds a secret", e.Action)
-			}
+		if holds(text, bodies) {
+			w.T.Errorf("the audit record %s holds a secret", e.Action)
 		}
 		if e.Outcome == audit.OK {
 			t := target{e.Target.Type, e.Target.ID}
@@ -86,4 +89,21 @@ func (w *World) judge() {
 			}
 		}
 	}
+}
+
+// holds tells whether one of the bodies of secrets, of 43 letters and digits each, stands in a text: it looks where there are as
+// many of those in a row.
+func holds(text []byte, bodies map[string]bool) bool {
+	const length = 68 - 25
+	row := 0
+	for i, c := range text {
+		if c < '0' || c > '9' && c < 'A' || c > 'Z' && c < 'a' || c > 'z' {
+			row = 0
+			continue
+		}
+		if row++; row >= length && bodies[string(text[i+1-length:i+1])] {
+			return true
+		}
+	}
+	return false
 }
