@@ -65,9 +65,10 @@ func (s *consumers) advance(v rotation.View) rotation.Advanced {
 	return a
 }
 
+// failing makes every call of an operation fail; of all of them, when it is "".
 func (s *consumers) failing(operation string, f secretstest.Failure) {
 	s.service.Fail = func(_ int, c secretstest.Call) *secretstest.Failure {
-		if c.Operation == operation {
+		if operation == "" || c.Operation == operation {
 			return &f
 		}
 		return nil
