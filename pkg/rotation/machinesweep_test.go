@@ -78,13 +78,8 @@ func (m *machine) lowered(a *modelAccount, done bool) {
 			continue // a rotation that is open goes on as it began
 		}
 		stored := m.Key(k.id)
-		if stored.SupersededBy != "" && k.after == nil { // and then it was rotated by the calendar, or the other way round
-			p, err := m.Mem.Rotation(m.Ctx, stored.RotationID)
-			require.NoError(m.t, err)
-			if end := k.inLine(k.expires, now); p.FormerExpiresAt.Equal(end) {
-				k.expires = end
-			}
-			continue
+		if stored.SupersededBy != "" && k.after == nil {
+			continue // and it was rotated by the calendar: started looks at both
 		}
 		waiting := k.after != nil // what was a rotation's old key is told apart by nothing else
 		if end := k.inLine(k.expires, now); stored.ExpiresAt.Equal(end) {
@@ -157,7 +152,20 @@ func (m *machine) started() {
 		case !old.live(now) || old.open != nil || m.health == down || m.health == untagged:
 			m.t.Fatalf("%s was started by the calendar for a key that ended, or is being rotated, with Secrets Manager %s", p.ID, m.health)
 		}
-		m.adopt(old, p, nil, true)
+		m.startedAndLowered(old, p)
+	}
+}
+
+// startedAndLowered takes over a rotation by the calendar whose old key the policy's task may have lowered in the same run, before
+// or, where no overlap has begun, after it.
+func (m *machine) startedAndLowered(old *modelKey, p rotation.Rotation) {
+	if !p.FormerExpiresAt.Equal(old.expires) {
+		require.True(m.t, p.FormerExpiresAt.Equal(old.inLine(old.expires, m.Now())), "%s began with another end of its old key", p.ID)
+		old.expires = p.FormerExpiresAt
+	}
+	r := m.adopt(old, p, nil, true)
+	if stored := m.Key(old.id); r.awaits() && stored.ExpiresAt.Equal(old.inLine(old.expires, m.Now())) {
+		old.expires, old.notice = stored.ExpiresAt, stored.NoticeFrom
 	}
 }
 
