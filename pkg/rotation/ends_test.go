@@ -108,3 +108,20 @@ func TestPolicy_ThatChangesDoesNotShortenAnOverlap_D6(t *testing.T) {
 	require.Equal(t, out.View.Rotation.OverlapEndsAt, s.Key(s.old.View.Key.ID).ExpiresAt, "a rotation that is open goes on as it began")
 	require.Equal(t, s.Now().Add(time.Hour).Truncate(time.Second), s.Key(out.View.New.Key.ID).ExpiresAt)
 }
+
+// A rotation whose overlap has not begun took nothing: there is no end to give back.
+func TestCancel_BeforeTheOverlapBeganRaisesNoEnd_P3(t *testing.T) {
+	s := newConsumers(t)
+	s.failing("UpdateSecretVersionStage", secretstest.Failure{Drop: true})
+	out, err := s.start(rotation.Overlap)
+	require.NoError(t, err)
+	p := s.Policy(rekeytest.On(s.old.View.Account), maxLifetime("P90D"))
+	s.sweepOnce()
+	ends := s.Key(s.old.View.Key.ID).ExpiresAt
+	require.False(t, ends.IsZero())
+	require.NoError(t, s.Policies.Delete(s.Ctx, s.As(s.Owner), p.ID))
+	_, err = s.Rotations.Cancel(s.Ctx, s.As(s.Owner), out.View.Rotation.ID, false)
+	require.NoError(t, err)
+	require.Equal(t, ends, s.Key(s.old.View.Key.ID).ExpiresAt)
+	require.Equal(t, s.Now(), s.Key(s.old.View.Key.ID).DueAt)
+}

@@ -187,8 +187,13 @@ func (s *Service) move(ctx context.Context, c call.Call, v View, d Decision, act
 	case GiveBack:
 		if v.Old.State.Live() {
 			edit(&v.Old, audit.KeyUpdated, func(k *apikey.Key) {
-				k.ExpiresAt, k.NoticeFrom, k.SupersededBy = next.FormerExpiresAt, next.FormerNoticeFrom, ""
-				apikey.Plan(k, policy.Notices, now)
+				k.SupersededBy = ""
+				if next.OverlapEndsAt.IsZero() { // nothing was taken yet
+					k.DueAt = now
+				} else {
+					k.ExpiresAt, k.NoticeFrom = next.FormerExpiresAt, next.FormerNoticeFrom
+					apikey.Plan(k, policy.Notices, now)
+				}
 				*k, _ = apikey.InLine(*k, policy.Effective, now) // the policy may have changed since
 				if policy.Effective.Schedule.Value != nil {
 					k.DueAt = now // the sweeper says when it is to be rotated

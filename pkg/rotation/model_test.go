@@ -249,7 +249,10 @@ func (r *modelRotation) retires(now time.Time) bool {
 func (r *modelRotation) giveBack(now time.Time) {
 	r.gives = false
 	if r.old.live(now) {
-		r.old.end(r.old.inLine(r.former, now))
+		if !r.ends.IsZero() {
+			r.old.expires = r.former
+		}
+		r.old.end(r.old.inLine(r.old.expires, now))
 		r.old.after = nil
 	}
 }
