@@ -91,9 +91,16 @@ func (m *machine) freeze(name string, e calendar.Event) id.Calendar {
 }
 
 // holder is the key whose secret the consumer reads.
-func (m *machine) holder() id.Key {
-	_, k, _ := delivery.Extract(delivery.Target{Type: delivery.SecretsManager}, token.SecretOf(m.secret.Text("AWSCURRENT")))
+func (m *machine) holder() id.Key { return m.labelled("AWSCURRENT") }
+
+func (m *machine) labelled(label string) id.Key {
+	_, k, _ := delivery.Extract(delivery.Target{Type: delivery.SecretsManager}, token.SecretOf(m.secret.Text(label)))
 	return k
+}
+
+// taken tells whether another key's secret, which lives, is on its way into the consumer's secret.
+func (m *machine) taken(k *modelKey, pending id.Key) bool {
+	return len(m.keys(func(other *modelKey) bool { return other != k && other.id == pending && m.alive(other) })) > 0
 }
 
 func (m *machine) keys(wanted func(*modelKey) bool) (out []*modelKey) {

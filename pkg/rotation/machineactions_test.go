@@ -152,7 +152,7 @@ func (m *machine) rotate() {
 	if rapid.Bool().Draw(m.t, "deliver") {
 		in.Deliver = delivery.Target{Type: delivery.SecretsManager, SecretID: recorderName}
 	}
-	holds, before := m.holder(), m.done()
+	holds, pending, before := m.holder(), m.labelled("AWSPENDING"), m.done()
 	out, err := m.Rotations.Rotate(m.Ctx, m.As(m.Owner), k.id, in)
 	m.recorded(k)
 	open := k.open
@@ -179,7 +179,7 @@ func (m *machine) rotate() {
 		m.forced(open, k)
 		before = m.done()
 	}
-	if delivers && holds != "" && holds != k.id {
+	if delivers && (holds != "" && holds != k.id || m.taken(k, pending)) {
 		m.refused(err, fault.Conflict, before)
 		return
 	}
