@@ -5,6 +5,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/role"
 )
 
@@ -26,6 +27,9 @@ func EncodeRole(r role.Role) (roleItem, useItem map[string]types.AttributeValue)
 	it.int(attrVersion, r.Version)
 	return it, newItem(useKey(string(r.ID)), typeUse)
 }
+
+// EncodeKey makes the item of a key.
+func EncodeKey(k apikey.Key) map[string]types.AttributeValue { return encodeKey(k) }
 
 // Size is the size of an item in bytes, as DynamoDB counts it: names and values, numbers by their digits.
 func Size(it map[string]types.AttributeValue) int {
