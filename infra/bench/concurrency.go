@@ -21,11 +21,11 @@ import (
 const threshold = 10
 
 // sizes of the trials.
-type sizes struct{ revokes, accountKeys, guesses, valid, ended int }
+type sizes struct{ revokes, accountKeys, guesses, valid, ended, overlap int }
 
 // full are the sizes that are promised.
 func full(s settings) sizes {
-	return sizes{revokes: s.size(1000), accountKeys: s.size(1000), guesses: 1000, valid: s.size(10_000), ended: s.size(10_000)}
+	return sizes{revokes: s.size(1000), accountKeys: s.size(1000), guesses: 1000, valid: s.size(10_000), ended: s.size(10_000), overlap: s.size(20_000)}
 }
 
 // concurrency runs the trials of the end-to-end tests at full size on the product's handlers in this process: the code from the
@@ -134,5 +134,13 @@ func trials(ctx context.Context, w trial.World, n sizes, atOnce int) ([]Figure, 
 		return nil, fmt.Errorf("ended: %w", err)
 	}
 	out = append(out, at("wrong secrets counted for ended keys and retired secrets", float64(ended), 0, fmt.Sprintf("of %d, no lock", n.ended)))
+	overlapped, err := trial.Overlap(ctx, w, n.overlap, 16)
+	if err != nil {
+		return nil, fmt.Errorf("overlap: %w", err)
+	}
+	f = at("requests that fail while their key is rotated with an overlap", float64(overlapped.Failed), 0,
+		fmt.Sprintf("of %d, %d on the old key, %d on the new one", overlapped.Requests, overlapped.OnOld, overlapped.OnNew))
+	f.OK = f.OK && overlapped.Dead && overlapped.State == "retired"
+	out = append(out, f)
 	return append(out, Figure{What: "for information: 503 answers, sent again (the machine was busy)", Bound: "-", Measured: fmt.Sprint(trial.Unavailable()), OK: true}), nil
 }

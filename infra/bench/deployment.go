@@ -24,6 +24,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/role"
+	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/setup"
 	"github.com/rekey-dev/rekey/pkg/token"
@@ -53,17 +54,18 @@ func (anyCode) Check(context.Context, string) (bool, error) { return true, nil }
 
 // deployment is rekey on tables of its own, with the clock in the measurer's hand: an owner, a node, and a company under it.
 type deployment struct {
-	meter    *meter
-	db       *stack.Stack // for what no operation of the product does
-	tables   dynamo.Tables
-	store    *dynamo.Store
-	verifier *verify.Verifier // one warm environment's
-	accounts *serviceaccount.Service
-	keys     *apikey.Service
-	now      time.Time
-	owner    token.Secret
-	root     place.Place
-	company  id.Company
+	meter     *meter
+	db        *stack.Stack // for what no operation of the product does
+	tables    dynamo.Tables
+	store     *dynamo.Store
+	verifier  *verify.Verifier // one warm environment's
+	accounts  *serviceaccount.Service
+	keys      *apikey.Service
+	rotations *rotation.Service
+	now       time.Time
+	owner     token.Secret
+	root      place.Place
+	company   id.Company
 }
 
 // deploy makes four tables on the endpoint of REKEY_DYNAMODB_ENDPOINT and sets rekey up at now.
@@ -88,11 +90,11 @@ func deploy(ctx context.Context, now time.Time) (*deployment, error) {
 			return nil, err
 		}
 	}
-	client := dynamo.NewClient(dynamo.Config{Region: "us-east-1", Endpoint: endpoint, HTTPClient: d.meter, Credentials: nobody, Now: time.Now})
-	d.store = dynamo.New(client, d.tables, fold.Name)
+	d.wire(endpoint)
 	coins := &mint.Mint{Peppers: onePepper{}, Derivation: onePepper{}, Rand: rand.Reader}
 	d.keys = &apikey.Service{Store: d.store, Mint: coins, Fold: fold.Name, Now: d.clock, Rand: rand.Reader}
 	d.accounts = &serviceaccount.Service{Store: d.store, Keys: d.keys, Now: d.clock, Rand: rand.Reader, LockAt: policy.LockAt(d.store)}
+	d.rotations = &rotation.Service{Store: d.store, Keys: d.keys, Mint: coins, Terms: rotation.Under(d.store), Now: d.clock, Rand: rand.Reader}
 	d.verifier = d.environment()
 	made, err := (&setup.Service{Store: d.store, Code: anyCode{}, Mint: coins, Now: d.clock, Rand: rand.Reader}).SetUp(ctx, nil,
 		audit.Request{ID: "bench"}, setup.Input{MSPName: "Bench", Email: "bench@example.com", FirstName: "Ben", LastName: "Ch"})
@@ -101,6 +103,12 @@ func deploy(ctx context.Context, now time.Time) (*deployment, error) {
 	}
 	d.owner, d.root = made.Secret, made.Node.Place
 	return d, d.addCompany(ctx)
+}
+
+// wire connects the deployment to its tables.
+func (d *deployment) wire(endpoint string) {
+	client := dynamo.NewClient(dynamo.Config{Region: "us-east-1", Endpoint: endpoint, HTTPClient: d.meter, Credentials: nobody, Now: time.Now})
+	d.store = dynamo.New(client, d.tables, fold.Name)
 }
 
 func (d *deployment) clock() time.Time { return d.now }

@@ -17,6 +17,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/httpapi"
 	"github.com/rekey-dev/rekey/pkg/httpapi/keys"
 	"github.com/rekey-dev/rekey/pkg/httpapi/me"
+	"github.com/rekey-dev/rekey/pkg/httpapi/rotations"
 	"github.com/rekey-dev/rekey/pkg/httpapi/serviceaccounts"
 	"github.com/rekey-dev/rekey/pkg/id"
 )
@@ -67,7 +68,7 @@ func (l *log) Lines(_ context.Context, containing string) ([]string, error) {
 // routes are those that the trials use.
 var routes = []string{"GET /me", "POST /service-accounts", "GET /service-accounts/{id}", "POST /service-accounts/{id}/keys",
 	"POST /service-accounts/{id}/revoke", "POST /service-accounts/{id}/rotate", "POST /keys/{id}/revoke", "POST /keys/{id}/deactivate",
-	"POST /keys/{id}/regenerate"}
+	"POST /keys/{id}/regenerate", "POST /keys/{id}/rotate", "GET /rotations/{id}", "POST /rotations/{id}/complete"}
 
 // serve starts a gateway before a deployment, on loopback.
 func (d *deployment) serve() (*gateway, *httptest.Server) {
@@ -75,6 +76,7 @@ func (d *deployment) serve() (*gateway, *httptest.Server) {
 	g.api = httpapi.New(httpapi.Settings{Now: d.clock, Rand: rand.Reader, Log: slog.New(slog.NewJSONHandler(io.Discard, nil)),
 		Idempotency: d.store.Idempotency, Repeat: d.keys.Repeat})
 	keys.Register(g.api, d.keys, nil, d.clock) // no trial delivers
+	rotations.Register(g.api, d.rotations, d.clock)
 	serviceaccounts.Register(g.api, d.accounts, d.keys, nil, d.clock)
 	me.Register(g.api, d.store)
 	for _, r := range routes {

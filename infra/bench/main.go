@@ -6,7 +6,8 @@
 //	REKEY_STACK               stack.json of a fresh local stack: concurrency once more, on the emulator
 //
 // What has neither is left out with a line that says so, and the exit status is 1 then, as it is when a bound does not hold.
-// -only takes a part of the names of groups: units, allocations, binary, process, concurrency, stack, start.
+// -only takes a part of the names of groups: units, allocations, binary, process, concurrency, sweep, stack, start. -keys is how
+// many keys the larger deployment of sweep has.
 package main
 
 import (
@@ -55,6 +56,7 @@ type group struct {
 // settings are what the command line says.
 type settings struct {
 	quick bool // no evidence: everything that can be is smaller
+	keys  int  // of the larger deployment in which the sweeper runs
 }
 
 // size is n, or a tenth of it.
@@ -71,6 +73,7 @@ var groups = []group{
 	{"binary", nil, binarySizes},
 	{"process", []string{endpointVariable}, processes},
 	{"concurrency", []string{endpointVariable}, concurrency},
+	{"sweep", []string{endpointVariable}, sweeps},
 	{"stack", []string{stack.FileVariable}, onTheStack},
 	{"start", nil, secondStart},
 }
@@ -80,10 +83,18 @@ func main() {
 		standIn(endpoint)
 		return
 	}
+	if order := os.Getenv(sweepVariable); order != "" {
+		if err := sweepHere(order); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	only := flag.String("only", "", "measure only the groups whose name contains this")
 	quick := flag.Bool("quick", false, "a tenth of the size and of the runs; no evidence")
+	keys := flag.Int("keys", 1_000_000, "keys in the larger deployment of the group sweep")
 	flag.Parse()
-	if bad := run(context.Background(), *only, settings{*quick}); bad > 0 {
+	if bad := run(context.Background(), *only, settings{*quick, *keys}); bad > 0 {
 		fmt.Fprintf(os.Stderr, "%d lines are not ok\n", bad)
 		os.Exit(1)
 	}

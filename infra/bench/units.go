@@ -9,6 +9,7 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/token"
 	"github.com/rekey-dev/rekey/pkg/usage"
 	"github.com/rekey-dev/rekey/pkg/verify"
@@ -28,7 +29,7 @@ func units(ctx context.Context, _ settings) ([]Figure, error) {
 		return nil, err
 	}
 	var out []Figure
-	for _, measure := range []func(context.Context, *deployment, apikey.Shown) ([]Figure, error){verified, firstOfAMinute, proofOfUse, refusals, accountWide} {
+	for _, measure := range []func(context.Context, *deployment, apikey.Shown) ([]Figure, error){verified, firstOfAMinute, proofOfUse, duringAnOverlap, refusals, accountWide} {
 		figures, err := measure(ctx, d, k)
 		if err != nil {
 			return nil, err
@@ -138,6 +139,58 @@ func proofOfUse(ctx context.Context, d *deployment, k apikey.Shown) ([]Figure, e
 		at("write units, another route", other.writes, 1, ""),
 		at("write units within a minute, source and route", again.writes, 0, ""),
 		at("write units in an hour, a key used all the time on one route", hour.writes, 60+8, "60 minutes, and 8 of its row"),
+	}, nil
+}
+
+// duringAnOverlap is what the requests of a consumer cost whose key is being rotated, some of them on the old key and some on the
+// new one.
+func duringAnOverlap(ctx context.Context, d *deployment, _ apikey.Shown) ([]Figure, error) {
+	old, err := d.account(ctx, "", 1)
+	if err != nil {
+		return nil, err
+	}
+	c, err := d.asOwner(ctx)
+	if err != nil {
+		return nil, err
+	}
+	o := home
+	o.API, o.Method, o.Route = usage.Own, "GET", "/keys"
+	d.now = d.now.Truncate(time.Hour).Add(time.Hour)
+	if _, err := d.request(ctx, d.verifier, old.Secret, o); err != nil {
+		return nil, err
+	}
+	out, err := d.rotations.Rotate(ctx, c, old.View.Key.ID, rotation.Start{Mode: rotation.Overlap})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.request(ctx, d.verifier, out.Secret, o); err != nil { // which tells the sweeper, once
+		return nil, err
+	}
+	const requests, keys = 20, 2
+	d.now = d.now.Truncate(time.Hour).Add(time.Hour)
+	var first, further, hour float64
+	beyond := 0
+	for range 60 {
+		for i := range requests {
+			for _, k := range []token.Secret{old.Secret, out.Secret} {
+				b, err := d.request(ctx, d.verifier, k, o)
+				if err != nil {
+					return nil, err
+				}
+				hour += b.writes
+				if i == 0 {
+					first += b.writes
+				} else {
+					further += b.writes
+					beyond++
+				}
+			}
+			d.now = d.now.Add(3 * time.Second)
+		}
+	}
+	return []Figure{
+		at("write units per request during an overlap, beyond the first of a minute", further, 0, fmt.Sprintf("in %d requests on both keys", beyond)),
+		at("write units in an hour, both keys of an overlap used all the time on one route", hour, keys*(60+8), number(first)+" with the first of each minute"),
 	}, nil
 }
 

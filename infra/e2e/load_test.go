@@ -73,3 +73,14 @@ func TestLoad_EndedKeysAndRetiredSecretsNeverLock_B1(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, failures)
 }
+
+func TestLoad_NoRequestFailsWhileAKeyIsRotatedWithAnOverlap_S3_D6(t *testing.T) {
+	got, err := trial.Overlap(t.Context(), onTrial(), size(500), 8)
+	require.NoError(t, err)
+	t.Logf("%+v", got)
+	require.Zero(t, got.Failed)
+	require.True(t, got.Dead)
+	require.Equal(t, "retired", got.State)
+	require.GreaterOrEqual(t, got.OnOld, int64(size(500)/2))
+	require.Positive(t, got.OnNew)
+}
