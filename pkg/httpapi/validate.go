@@ -128,7 +128,7 @@ func (c *checker) text(s *huma.Schema, pointer, text string) {
 	case s.Format == "date-time":
 		// Before 1970 lies the zero time, which means "never" further in; a year of five digits cannot be written in UTC.
 		if at, err := time.Parse(time.RFC3339, text); err != nil || strings.Contains(text, ",") || at.Unix() < 0 || at.UTC().Year() > 9999 {
-			c.add(pointer, "must be a time of RFC 3339 from 1970 on, like 2026-12-01T00:00:00Z")
+			c.add(pointer, "must be a time of RFC 3339 from 1970 on, without a leap second, like 2026-12-01T00:00:00Z")
 		}
 	}
 }
