@@ -148,3 +148,38 @@ func TestDelivery_AnAccountsKeysAreReplacedByOneThatGoesStraightToItsConsumer_B5
 	require.Equal(t, answer, once.post(path, body).expect(http.StatusCreated))
 	require.Equal(t, key.Text("id"), k.used())
 }
+
+// A secret that is in trouble before anything has begun: what is wrong is said where the caller may know it, the key goes on, and
+// once it is mended the delivery is made.
+func TestDelivery_ATargetInTroubleIsRefusedUntilItIsMended_B5(t *testing.T) {
+	t.Parallel()
+	k := keep(t)
+	target := client.Object{"type": "secrets_manager", "secret_id": k.arn, "json_key": "secret"}
+	rotate := func() reply {
+		return asOwner(t).post("/keys/"+k.key.id+"/rotate", client.Object{"mode": "overlap", "deliver_to": target})
+	}
+	manager(t, "DeleteSecret", client.Object{"SecretId": k.arn, "RecoveryWindowInDays": 7})
+	rotate().invalid("/deliver_to/secret_id")
+	manager(t, "RestoreSecret", client.Object{"SecretId": k.arn})
+
+	k.begin("aaaaaaaa-0000-4000-8000-000000000003") // somebody else's rotation, which does not go on
+	taken := rotate().problem(http.StatusConflict, "conflict")
+	require.Contains(t, taken.Text("detail"), "AWSPENDING is on version aaaaaaaa-0000-4000-8000-000000000003: another rotation of the secret is under way.")
+	manager(t, "UpdateSecretVersionStage", client.Object{"SecretId": k.arn, "VersionStage": "AWSPENDING",
+		"RemoveFromVersionId": "aaaaaaaa-0000-4000-8000-000000000003"})
+
+	other := newKey(t)
+	theirs := manager(t, "PutSecretValue", client.Object{"SecretId": k.arn, "ClientRequestToken": "aaaaaaaa-0000-4000-8000-000000000004",
+		"SecretString": raw(t, client.Object{"secret": other.secret})})
+	occupied := rotate().problem(http.StatusConflict, "conflict")
+	require.Contains(t, occupied.Text("detail"), "The secret holds the secret of "+other.id+", which this delivery does not replace.")
+	manager(t, "PutSecretValue", client.Object{"SecretId": k.arn, "ClientRequestToken": "aaaaaaaa-0000-4000-8000-000000000005",
+		"SecretString": raw(t, client.Object{"key_id": k.key.id, "secret": k.key.secret})})
+	require.NotEmpty(t, theirs.Text("VersionId"))
+
+	holding(t, k.key.secret).get("/me").expect(http.StatusOK)
+	require.Empty(t, asOwner(t).all("/rotations?service_account_id="+k.key.account), "nothing has begun")
+	out := rotate().expect(http.StatusCreated)
+	require.Equal(t, "delivered", out.Text("rotation.state"))
+	require.Equal(t, out.Text("key.id"), k.value().Text("key_id"))
+}
