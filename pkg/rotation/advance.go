@@ -62,8 +62,8 @@ func (s *Service) Advance(ctx context.Context, c call.Call, r id.Rotation) (Adva
 				if former := v.Rotation.FormerExpiresAt; !former.IsZero() && former.Before(until) {
 					until = former
 				}
-				policy, err := s.Terms(ctx, v.Old.Account)
-				if err != nil {
+				var policy Policy
+				if policy, err = s.Terms(ctx, v.Old.Account); err != nil {
 					return Advanced{}, err
 				}
 				if latest, bounded := apikey.Latest(v.Old.Key, policy.Effective, now); bounded && latest.Before(until) {

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/rekeytest"
 	"github.com/rekey-dev/rekey/pkg/rotation"
@@ -124,4 +125,20 @@ func TestCancel_BeforeTheOverlapBeganRaisesNoEnd_P3(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ends, s.Key(s.old.View.Key.ID).ExpiresAt)
 	require.Equal(t, s.Now(), s.Key(s.old.View.Key.ID).DueAt)
+}
+
+func TestAdvance_AnExtensionThatFailsSaysSo_B3(t *testing.T) {
+	w := rekeytest.New(t)
+	w.Policy(rekeytest.At(w.Company), extendOnce("P1D"))
+	old, out := overlap(t, w)
+	w.Clock.Set(out.View.Rotation.OverlapEndsAt.Add(-time.Minute))
+	w.Allowed(old.Secret, rekeytest.Home)
+	w.Store.Hook = func(_ int, method string) {
+		if method == "Commit" {
+			w.Mem.Break(true)
+		}
+	}
+	_, err := w.Rotations.Advance(w.Ctx, rotation.System("run"), out.View.Rotation.ID)
+	w.Mem.Break(false)
+	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
 }

@@ -50,7 +50,9 @@ func (s *consumers) minutes(n int) (silent int) {
 // story is what is on record of the rotations, of each in order.
 func (s *consumers) story() (out []string) {
 	records := slices.DeleteFunc(s.Mem.Events(), func(e audit.Event) bool { return e.Target.Type != "rotation" })
-	slices.SortStableFunc(records, func(a, b audit.Event) int { return cmp.Or(cmp.Compare(a.Target.ID, b.Target.ID), cmp.Compare(a.Seq, b.Seq)) })
+	slices.SortStableFunc(records, func(a, b audit.Event) int {
+		return cmp.Or(cmp.Compare(a.Target.ID, b.Target.ID), cmp.Compare(a.Seq, b.Seq))
+	})
 	for _, e := range records {
 		out = append(out, e.Action)
 	}
