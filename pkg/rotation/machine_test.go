@@ -98,9 +98,12 @@ func (m *machine) labelled(label string) id.Key {
 	return k
 }
 
-// taken tells whether another key's secret, which lives, is on its way into the consumer's secret.
-func (m *machine) taken(k *modelKey, pending id.Key) bool {
-	return len(m.keys(func(other *modelKey) bool { return other != k && other.id == pending && m.alive(other) })) > 0
+// stands tells whether a key's secret stands in the way of a delivery of another one's successor: that key lives, and does not end
+// with what the delivery is forced over.
+func (m *machine) stands(there id.Key, k *modelKey, open *modelRotation) bool {
+	return len(m.keys(func(other *modelKey) bool {
+		return other.id == there && other != k && m.alive(other) && (open == nil || other != open.new)
+	})) > 0
 }
 
 func (m *machine) keys(wanted func(*modelKey) bool) (out []*modelKey) {

@@ -175,13 +175,12 @@ func (m *machine) rotate() {
 		m.refused(err, fault.Invalid, before)
 		return
 	}
-	if open != nil {
-		m.forced(open, k)
-		before = m.done()
-	}
-	if delivers && (holds != "" && holds != k.id || m.taken(k, pending)) {
+	if delivers && (m.stands(holds, k, open) || m.stands(pending, k, open)) {
 		m.refused(err, fault.Conflict, before)
 		return
+	}
+	if open != nil {
+		m.forced(open, k)
 	}
 	require.NoError(m.t, err)
 	require.Equal(m.t, delivers, out.Secret.IsZero())

@@ -64,7 +64,7 @@ func later(a, b time.Time) time.Time {
 func (m *machine) dueByCalendar(k *modelKey) bool {
 	p, now := k.account.rules(), m.Now()
 	return k.live(now) && p.every > 0 && p.delivers && !now.Before(k.turn()) && !p.frozen(now) && k.open == nil && k.after == nil &&
-		m.health == well && m.holder() == k.id && !m.taken(k, m.labelled("AWSPENDING"))
+		m.health == well && m.holder() == k.id && !m.stands(m.labelled("AWSPENDING"), k, nil)
 }
 
 // lowered takes over what a policy's task did to the keys of an account.
