@@ -309,7 +309,11 @@ func (s *Sweeper) rotation(ctx context.Context, c call.Call, k apikey.Key, polic
 	}
 	old := v.Old.Key
 	if v.Old.State.Live() && !v.Rotation.Over() {
-		at := rotation.Due(old, a.Due, policy.Notices, s.Now())
+		// Never to a later time: what the old key is due for already, a notice of its end say, is told when it is looked at itself.
+		at := earlier(old.DueAt, rotation.Due(old, a.Due, policy.Notices, s.Now()))
+		if at.Equal(old.DueAt) {
+			return time.Time{}, acted, nil
+		}
 		if err := s.Store.Reschedule(ctx, old.ID, old.DueAt, apikey.Timing{DueAt: at, RotateAt: old.RotateAt}); err != nil && !errors.Is(err, change.ErrLost) {
 			return time.Time{}, acted, err
 		}

@@ -326,3 +326,19 @@ func TestSweep_AShorterLifeBindsKeysThatWereIssuedBefore_P3(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, r.Looked)
 }
+
+// The new key is looked at first, as it fell due first, and moves the time of the old one.
+func TestSweep_TheOldKeysEndIsAnnouncedThoughItsSuccessorArrivesInTheSameMinute_B3(t *testing.T) {
+	w := rekeytest.New(t)
+	old, out := beginOverlap(w)
+	w.Clock.Set(out.View.Rotation.OverlapEndsAt.Add(-day - time.Minute))
+	w.Allowed(old.Secret, rekeytest.Home)
+	w.Allowed(out.Secret, rekeytest.Home)
+	w.Advance(2 * time.Minute)
+	for range 3 {
+		run(t, w)
+		w.Advance(time.Minute)
+	}
+	require.Len(t, w.Records(audit.KeyExpiring), 1)
+	require.Equal(t, string(old.View.Key.ID), w.Record(audit.KeyExpiring).Target.ID)
+}
