@@ -484,10 +484,12 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		s := &sweep.Sweeper{Store: store, Keys: keys, Rotations: rotate, Terms: rotation.Under(store), Shards: dynamo.DueShards, Now: clock, Rand: rand.Reader,
 			Log: slog.New(slog.DiscardHandler)}
 		now = now.Add(7 * time.Hour)
-		ok(s.Sweep(t.Context(), "run"))
-		page, err := store.AuditEvents(t.Context(), audit.Query{Place: string(made.Node.ID), From: now.Add(-time.Hour), To: now.Add(time.Hour), Action: audit.KeyExpiring, Limit: 10})
+		for range 3 { // of an old key and its successor that are due at once, one is put off to the next run
+			ok(s.Sweep(t.Context(), "run"))
+		}
+		page, err := store.AuditEvents(t.Context(), audit.Query{Place: string(made.Node.ID), From: now.Add(-time.Hour), To: now.Add(time.Hour), TargetID: string(use.ID), Limit: 10})
 		require.NoError(t, err)
-		page.Events = slices.DeleteFunc(page.Events, func(e audit.Event) bool { return e.Target.ID != string(use.ID) })
+		page.Events = slices.DeleteFunc(page.Events, func(e audit.Event) bool { return e.Action != audit.KeyExpiring })
 		require.Len(t, page.Events, 1)
 		require.NotEmpty(t, begun.View.Rotation.ID)
 		w.used = before
