@@ -6,6 +6,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/place"
+	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 )
 
@@ -95,7 +96,7 @@ func accountUse(a serviceaccount.Account) []use {
 	if a.Status == serviceaccount.Deleted {
 		return nil
 	}
-	return append(assignment(a.RoleID), use{holder: a.Place.ID(), counter: attrServiceAccounts})
+	return append(assignment(a.RoleID, role.ServiceAccount), use{holder: a.Place.ID(), counter: attrServiceAccounts})
 }
 
 // row is an item that only points at an object.

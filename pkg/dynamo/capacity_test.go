@@ -14,7 +14,6 @@ import (
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/permission"
-	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/usage"
 	"github.com/rekey-dev/rekey/pkg/verify"
@@ -54,8 +53,8 @@ func TestSnapshot_OfAKeyIsOneCallOfThreeUnitsWhateverTheAccountHolds_P4(t *testi
 func TestSnapshot_WithACustomRoleIsOneCallOfFourUnits_P4(t *testing.T) {
 	t.Parallel()
 	w := metered(t)
-	custom := role.Role{ID: draw[id.Role](), Name: "custom", Permissions: permission.All, NodeID: w.root.Node(), Version: 1}
-	w.PutRole(custom)
+	custom, set := newRole("custom", w.root, permission.All)
+	require.NoError(t, w.Commit(t.Context(), set))
 	names := w.names()
 	names.Role = custom.ID
 	w.meter.take()

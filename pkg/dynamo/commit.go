@@ -97,6 +97,14 @@ func (b *builder) add(w change.Write) error {
 		b.createCompany(w)
 	case employee.Create:
 		b.createEmployee(w)
+	case role.Create:
+		b.createRole(w)
+	case role.Update:
+		b.updateRole(w)
+	case role.Delete:
+		b.deleteRole(w)
+	case role.Assign:
+		b.assignRole(w)
 	case accesstoken.Create:
 		b.put(create(b.store.tables.Identity, tokenKey(w.Token.ID), encodeToken(w.Token), w, "the ID is taken"))
 	case accesstoken.Revoke:
@@ -151,7 +159,7 @@ func (b *builder) createEmployee(w employee.Create) {
 	address.string(attrID, string(e.ID))
 	b.put(create(t.Identity, employeeKey(e.ID), encodeEmployee(e), w, "the ID is taken"))
 	b.put(create(t.Identity, at, address, w, "another employee has the address"))
-	b.moveUses(w, nil, append(assignment(e.RoleID), use{holder: string(e.Place.Node()), counter: attrEmployees}))
+	b.moveUses(w, nil, append(assignment(e.RoleID, role.Employee), use{holder: string(e.Place.Node()), counter: attrEmployees}))
 }
 
 func (b *builder) revokeToken(w accesstoken.Revoke) {
@@ -194,12 +202,12 @@ func (b *builder) moveRows(w change.Write, old, new []row) {
 // use is what an object counts for at a holder: a node, a company, a custom role or a calendar.
 type use struct{ holder, counter string }
 
-// assignment is the use of a custom role; nothing counts the built-in ones.
-func assignment(r id.Role) []use {
+// assignment is the use of a custom role by a kind of principal; nothing counts the built-in ones.
+func assignment(r id.Role, by role.Assignee) []use {
 	if role.IsBuiltIn(r) {
 		return nil
 	}
-	return []use{{holder: string(r), counter: attrAssignments}}
+	return []use{{holder: string(r), counter: assignments(by)}}
 }
 
 // useChange is what one transaction does to a holder's counters.

@@ -16,7 +16,6 @@ import (
 	"github.com/rekey-dev/rekey/pkg/dynamo/dynamofault"
 	"github.com/rekey-dev/rekey/pkg/fold"
 	"github.com/rekey-dev/rekey/pkg/id"
-	"github.com/rekey-dev/rekey/pkg/role"
 )
 
 // deployment is four tables of a test's own.
@@ -81,14 +80,4 @@ func (d *deployment) Break(broken bool) {
 		return
 	}
 	d.faults.Set(nil)
-}
-
-// PutRole puts a custom role, as the suite wants it and no operation does yet.
-func (d *deployment) PutRole(r role.Role) {
-	r1, use := dynamo.EncodeRole(r)
-	for table, it := range map[string]map[string]types.AttributeValue{d.tables.Identity: r1, d.tables.Directory: use} {
-		if _, err := d.client.PutItem(context.Background(), &dynamodb.PutItemInput{TableName: &table, Item: it}); err != nil {
-			panic(err)
-		}
-	}
 }

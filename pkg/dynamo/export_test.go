@@ -1,32 +1,10 @@
 package dynamo
 
 import (
-	"strings"
-
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
-	"github.com/rekey-dev/rekey/pkg/role"
 )
-
-// EncodeRole makes the item of a custom role, and that of its assignments.
-func EncodeRole(r role.Role) (roleItem, useItem map[string]types.AttributeValue) {
-	it := newItem(roleKey(r.ID), typeRole)
-	it.string(attrName, r.Name)
-	it.string(attrDescription, r.Description)
-	it.string(attrPermissions, r.Permissions.String())
-	it.string(attrOwnAccount, r.OwnAccount.String())
-	it.string(attrParent, string(r.NodeID))
-	var assignable []string
-	for _, a := range r.AssignableTo {
-		assignable = append(assignable, string(a))
-	}
-	it.string(attrAssignableTo, strings.Join(assignable, " "))
-	it.time(attrCreatedAt, r.CreatedAt)
-	it.time(attrUpdatedAt, r.UpdatedAt)
-	it.int(attrVersion, r.Version)
-	return it, newItem(useKey(string(r.ID)), typeUse)
-}
 
 // EncodeKey makes the item of a key.
 func EncodeKey(k apikey.Key) map[string]types.AttributeValue { return encodeKey(k) }

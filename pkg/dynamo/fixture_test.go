@@ -3,6 +3,7 @@ package dynamo_test
 import (
 	"crypto/rand"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,6 +50,13 @@ func record(noun, object string, seq int64, at place.Place) audit.Event {
 
 func setOf(e audit.Event, writes ...change.Write) change.Set {
 	return change.Set{Operation: e.Operation, At: now, Events: []audit.Event{e}, Writes: writes}
+}
+
+// newRole is a custom role of a node, and the change that makes it.
+func newRole(name string, at place.Place, holds permission.Set) (role.Custom, change.Set) {
+	r := role.Custom{Role: role.Role{ID: draw[id.Role](), Name: name, Description: strings.Repeat("x", 500), Permissions: holds,
+		AssignableTo: []role.Assignee{role.ServiceAccount}, NodeID: at.Node(), CreatedAt: now, UpdatedAt: now, Version: 1}, Place: at, EventSeq: 1}
+	return r, setOf(record("role", string(r.ID), 1, at), role.Create{Role: r})
 }
 
 // tenant is a small world in a deployment: a provider, an owner with a token, a company, an account with a key.

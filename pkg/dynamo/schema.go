@@ -29,7 +29,9 @@ package dynamo
 //	Identity  email            email#<folded>      email                  -    < 700    setup                            setup
 //	Identity  token            pat_…               token                  -    < 4,096  setup, authorizer (use, lock)    authorizer, keystatus
 //	Identity  company          co_…                company                -    < 1,024  company.Create                   authorizer, serviceaccounts
-//	Identity  role             role_…              role                   -    < 4,096  (custom roles come later)        authorizer, roles
+//	Identity  role             role_…              role                   -    < 4,096  roles                            authorizer, serviceaccounts, keys,
+//	                                                                                                                     roles
+//	Identity  role_about       role_…              about                  -    < 4,096  roles                            roles
 //	Identity  task             task#<pol_…>        task                   yes  < 700    rotationpolicies, sweeper        sweeper
 //	Directory msp              msp                 msp                    -    < 700    setup                            setup, me
 //	Directory node             node_…              node                   -    < 1,500  setup, nodes                     nodes, and whatever lists by place
@@ -60,7 +62,8 @@ package dynamo
 //
 // An object is listed once at each place that covers it (at most 8 nodes and a company), so a subtree is one query.
 // What people write about an account is an item beside it (none when there is nothing), so that what a verdict reads stays
-// under 4 KiB, one read unit. A key is 2,799 bytes at most with every scope of the catalogue; with 80 scopes of 40 characters
+// under 4 KiB, one read unit; so is what a verdict does not need of a custom role, whose item holds 80 permissions of 40
+// characters. A key is 2,799 bytes at most with every scope of the catalogue; with 80 scopes of 40 characters
 // it needs names without emoji to stay below.
 // Usage is in Identity although no verdict depends on it: so the authorizer, which writes it, needs no right on another table,
 // and none that a pattern of keys would have to narrow. Its partition key is not the key's, so that what it is written takes
@@ -92,7 +95,7 @@ package dynamo
 //	19  when and why an account's issue epochs ended         Store.EpochEnds        Query
 //	20  who fails against an account or token                Store.Sources          Query
 //	21  who still sends a retired secret                     Store.Sightings        Query
-//	22  accounts, keys or calendars of a subtree, by name    Store.List             Query
+//	22  accounts, keys, calendars … of a subtree, by name    Store.List             Query
 //	23  the audit records of a subtree, by time and filter   Store.AuditEvents      Query, BatchGetItem
 //	24  an audit record by its ID                            Store.AuditEvent       GetItem
 //	25  keep the answer to a call that changed nothing       Store.Remember         TransactWriteItems
@@ -115,6 +118,8 @@ package dynamo
 //	42  which recipients are due, by time                    Store.Wakes            Query
 //	43  what waits for a recipient                           Store.Mailbox          Query
 //	44  claim a recipient, note a message, take lines away   Store.SaveBox          UpdateItem, TransactWriteItems with lines
+//	45  a custom role, those of a page, who has one          Store.Role, Roles,     Query, BatchGetItem,
+//	                                                         Assigned               GetItem
 //
 // What holds for an account (policy.Resolve) is one call of pattern 33 with its own ID, its company's and its nodes': 2 to 10
 // items, each one read unit whether or not it is there, two when a policy is over 4 KiB (many long addresses). It is read when a
@@ -151,6 +156,7 @@ const (
 	typeToken       = "token"
 	typeCompany     = "company"
 	typeRole        = "role"
+	typeRoleAbout   = "role_about"
 	typeMSP         = "msp"
 	typeNode        = "node"
 	typeUse         = "use"
@@ -294,11 +300,10 @@ const (
 
 // Counters of a use item.
 const (
-	attrServiceAccounts = "service_accounts"
+	attrServiceAccounts = "service_accounts" // at a place, or with a custom role
 	attrCompanies       = "companies"
-	attrEmployees       = "employees"
+	attrEmployees       = "employees" // likewise
 	attrChildren        = "children"
-	attrAssignments     = "assignments"
 	attrCalendars       = "calendars"
 	attrPolicies        = "policies" // rotation policies that are attached to a place, or name a calendar
 	attrRoles           = "roles"

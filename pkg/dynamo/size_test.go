@@ -82,6 +82,18 @@ func TestItems_OfMailAreOneWriteUnitEach(t *testing.T) {
 	require.Less(t, Size(encodeTold(l.Event, slices.Repeat([]string{string(r)}, 20), sometime)), 1024)
 }
 
+func TestItems_OfTheLargestRoleAreOneReadUnitEach(t *testing.T) {
+	r := role.Custom{Role: role.Role{ID: "role_00000000000000000001", Name: longest, Description: strings.Repeat(longest, 5), Permissions: permission.All,
+		AssignableTo: []role.Assignee{role.Employee, role.ServiceAccount}, NodeID: deepest.Node(), CreatedAt: sometime, UpdatedAt: sometime, Version: 1e6},
+		Place: place.Place{Path: deepest.Path}, CreatedBy: somebody, CreatedByName: longest + " " + longest, EventSeq: 1e9}
+	size := Size(encodeRole(r))
+	require.Less(t, size, readUnit)
+	t.Logf("%d bytes with every permission of the catalogue", size)
+	full := size - len(permission.All.String()) + 80*41 - 1
+	require.Less(t, full, readUnit, "with 80 of 40 characters")
+	require.Less(t, Size(encodeRoleAbout(r)), readUnit)
+}
+
 func TestItems_OfPoliciesAreTwoReadUnitsAtMost(t *testing.T) {
 	var notify []string
 	var calendars []id.Calendar

@@ -109,7 +109,7 @@ func decodeSighting(it item) (apikey.Sighting, error) {
 }
 
 func readRole(r *reader) (*role.Role, error) {
-	out := &role.Role{ID: id.Role(r.string(attrPK)), Name: r.string(attrName), Description: r.string(attrDescription),
+	out := &role.Role{ID: id.Role(r.string(attrPK)), Name: r.string(attrName),
 		Permissions: r.permissions(attrPermissions), OwnAccount: r.permissions(attrOwnAccount), NodeID: id.Node(r.string(attrParent)),
 		CreatedAt: r.time(attrCreatedAt), UpdatedAt: r.time(attrUpdatedAt), Version: r.int(attrVersion)}
 	for _, w := range words(r.string(attrAssignableTo)) {

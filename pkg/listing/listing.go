@@ -28,6 +28,8 @@ const (
 	KeysByExpiry    Noun = "keys_by_expiry" // by the time of their end, soonest first; with From and Before instead of Prefix
 	Calendars       Noun = "calendars"
 	Nodes           Noun = "nodes"    // a node stands at itself; with Direct, those directly below the place
+	Roles           Noun = "roles"    // custom ones
+	RolesAt         Noun = "roles_at" // those of the place itself: what whoever stands below it may be given
 	Policies        Noun = "policies" // rows hold the ID of what a policy is attached to; they have no name
 )
 

@@ -16,6 +16,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
 	"github.com/rekey-dev/rekey/pkg/policy"
+	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 )
@@ -118,6 +119,14 @@ func (t *transaction) write(w change.Write) string {
 		return t.createCompany(w)
 	case employee.Create:
 		return t.createEmployee(w)
+	case role.Create:
+		return t.createRole(w)
+	case role.Update:
+		return t.updateRole(w)
+	case role.Delete:
+		return t.deleteRole(w)
+	case role.Assign:
+		return t.assignRole(w)
 	case accesstoken.Create:
 		return t.createToken(w)
 	case accesstoken.Revoke:
@@ -224,6 +233,10 @@ func (s *Store) checkSeq(e audit.Event, all []audit.Event) {
 		var p employee.Employee
 		p, known = s.employees[id.Employee(e.Target.ID)]
 		seq = p.EventSeq
+	case "role":
+		var r role.Custom
+		r, known = s.roles[id.Role(e.Target.ID)]
+		seq = r.EventSeq
 	case "node":
 		var n node.Node
 		n, known = s.nodes[id.Node(e.Target.ID)]

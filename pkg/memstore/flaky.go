@@ -22,7 +22,6 @@ import (
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
 	"github.com/rekey-dev/rekey/pkg/policy"
-	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/storetest"
@@ -333,10 +332,6 @@ func (f *Flaky) Snapshot(ctx context.Context, cred string, names verify.Names) (
 	return through(ctx, f, "Snapshot", func(ctx context.Context) (verify.Snapshot, error) {
 		return f.Under.Snapshot(ctx, cred, names)
 	})
-}
-
-func (f *Flaky) CustomRole(ctx context.Context, r id.Role) (*role.Role, error) {
-	return through(ctx, f, "CustomRole", func(ctx context.Context) (*role.Role, error) { return f.Under.CustomRole(ctx, r) })
 }
 
 func (f *Flaky) Retired(ctx context.Context, cred string, macs [][]byte) (bool, error) {

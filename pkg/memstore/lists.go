@@ -58,6 +58,12 @@ func (s *Store) List(ctx context.Context, q listing.Query) (listing.Page, error)
 				rows = append(rows, listing.Row{ID: string(n.ID), Position: folded})
 			}
 		}
+	case listing.Roles, listing.RolesAt:
+		for _, r := range s.roles {
+			if q.Noun == listing.Roles || r.Place.ID() == q.Place {
+				add(r.Place, r.Name, string(r.ID))
+			}
+		}
 	case listing.Policies:
 		for _, p := range s.policies {
 			add(p.Place, "", p.AttachedTo.ID)

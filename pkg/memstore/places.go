@@ -107,6 +107,9 @@ func (s *Store) contents(at string) (c node.Contents) {
 	if _, ok := s.policies[at]; ok {
 		c.Policies++
 	}
+	for _, r := range s.roles {
+		c.Roles += truth(r.Place.ID() == at)
+	}
 	return c
 }
 

@@ -45,7 +45,7 @@ type Store struct {
 	msp       *msp.MSP
 	nodes     map[id.Node]node.Node
 	companies map[id.Company]company.Company
-	roles     map[id.Role]role.Role
+	roles     map[id.Role]role.Custom
 	employees map[id.Employee]employee.Employee
 	tokens    map[id.PAT]heldToken
 	accounts  map[id.ServiceAccount]serviceaccount.Account
@@ -82,7 +82,7 @@ func New() *Store {
 	return &Store{
 		nodes:     map[id.Node]node.Node{},
 		companies: map[id.Company]company.Company{},
-		roles:     map[id.Role]role.Role{},
+		roles:     map[id.Role]role.Custom{},
 		employees: map[id.Employee]employee.Employee{},
 		tokens:    map[id.PAT]heldToken{},
 		accounts:  map[id.ServiceAccount]serviceaccount.Account{},
@@ -111,17 +111,6 @@ func (s *Store) Break(down bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.down = down
-}
-
-// PutRole puts a custom role, new or changed, as if its own routes had.
-func (s *Store) PutRole(r role.Role) {
-	if role.IsBuiltIn(r.ID) {
-		panic("memstore: a built-in role is code, not state: " + string(r.ID))
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r.AssignableTo = slices.Clone(r.AssignableTo)
-	s.roles[r.ID] = r
 }
 
 // PutCompany puts a company, new or changed (suspended, say), as if its own routes had.
@@ -208,11 +197,6 @@ func copyEvent(e audit.Event) audit.Event {
 		panic(fmt.Sprintf("memstore: details of %s: %v", e.Action, err))
 	}
 	return e
-}
-
-func copyRole(r role.Role) *role.Role {
-	r.AssignableTo = slices.Clone(r.AssignableTo)
-	return &r
 }
 
 func copyEnds(m map[int64]serviceaccount.Ended) map[int64]serviceaccount.Ended {

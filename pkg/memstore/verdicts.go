@@ -9,7 +9,6 @@ import (
 	"github.com/rekey-dev/rekey/pkg/company"
 	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/id"
-	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/token"
 	"github.com/rekey-dev/rekey/pkg/verify"
@@ -92,22 +91,6 @@ func (s *Store) principal(p string) *verify.Principal {
 	if e, ok := s.employees[id.Employee(p)]; ok {
 		return &verify.Principal{ID: p, Name: e.Name(), Place: e.Place, RoleID: e.RoleID,
 			Active: e.Status == employee.Active, EventSeq: e.EventSeq}
-	}
-	return nil
-}
-
-// CustomRole reads one role; nil when it is not there.
-func (s *Store) CustomRole(ctx context.Context, r id.Role) (*role.Role, error) {
-	defer s.mu.Unlock()
-	if err := s.begin(ctx); err != nil {
-		return nil, err
-	}
-	return s.customRole(r), nil
-}
-
-func (s *Store) customRole(r id.Role) *role.Role {
-	if found, ok := s.roles[r]; ok {
-		return copyRole(found)
 	}
 	return nil
 }

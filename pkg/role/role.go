@@ -24,7 +24,7 @@ const (
 type Role struct {
 	ID           id.Role
 	Name         string
-	Description  string
+	Description  string // a verdict reads none
 	Permissions  permission.Set
 	OwnAccount   permission.Set // the part of Permissions that reaches only the holder's own service account
 	BuiltIn      bool

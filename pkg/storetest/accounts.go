@@ -7,7 +7,6 @@ import (
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/place"
-	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
@@ -86,12 +85,9 @@ var accountTests = []test{
 		w.lost(w.creation(a), serviceaccount.Create{})
 		b := w.account("Exporter", w.root)
 		w.lost(w.edit(b, func(n *serviceaccount.Account) { n.RoleID = a.RoleID }), serviceaccount.Update{})
-		put, ok := w.store.(roles)
-		if !ok {
-			return
-		}
-		put.PutRole(role.Role{ID: a.RoleID, Name: "Reader", AssignableTo: []role.Assignee{role.ServiceAccount}, NodeID: w.root.Node(),
-			CreatedAt: w.now, UpdatedAt: w.now, Version: 1})
+		r := w.newRole("Reader", w.root)
+		r.ID = a.RoleID
+		w.commit(w.roleMade(r))
 		w.commit(w.creation(a))
 		w.commit(w.edit(b, func(n *serviceaccount.Account) { n.RoleID = a.RoleID }))
 		w.Equal(a.RoleID, w.readAccount(b.ID).RoleID)

@@ -92,6 +92,9 @@ var faultTests = []test{
 			"Snapshot": func() error {
 				return just(w.store.Snapshot(w.ctx, string(k.ID), verify.Names{Principal: string(a.ID), Company: w.co.Company}))
 			},
+			"Role":       func() error { return just(w.store.Role(w.ctx, "role_00000000000000000001")) },
+			"Roles":      func() error { return just(w.store.Roles(w.ctx, []id.Role{"role_00000000000000000001"})) },
+			"Assigned":   func() error { return just(w.store.Assigned(w.ctx, "role_00000000000000000001")) },
 			"CustomRole": func() error { return just(w.store.CustomRole(w.ctx, "role_00000000000000000001")) },
 			"Retired":    func() error { return just(w.store.Retired(w.ctx, string(k.ID), [][]byte{newMAC(), newMAC()})) },
 			"Source":     func() error { return just(w.store.Source(w.ctx, string(a.ID), home)) },

@@ -18,9 +18,9 @@ type test struct {
 // Run holds a store against the contract. newStore is called once a test, from several at once, and gives an empty store;
 // what the tests write has identifiers of their own, times in 2031, and is left behind.
 //
-// A store that has PutRole(role.Role) is tried with custom roles too, and one that is Breakable with failures.
+// A store that is Breakable is tried with failures too.
 func Run(t *testing.T, newStore func(t *testing.T) Store) {
-	tests := slices.Concat(placeTests, peopleTests, accountTests, accountUpdateTests, keyTests, keyUpdateTests, rotationTests, calendarTests, commitTests,
+	tests := slices.Concat(placeTests, peopleTests, accountTests, accountUpdateTests, keyTests, keyUpdateTests, rotationTests, calendarTests, roleTests, commitTests,
 		idempotencyTests, listTests, auditTests, verdictTests, failureTests, announceTests, useTests, sightingTests, usageTests, policyTests, leaseTests, mailTests, faultTests)
 	for _, x := range tests {
 		t.Run(x.says, func(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
 	"github.com/rekey-dev/rekey/pkg/policy"
+	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/usage"
@@ -101,6 +102,12 @@ type Store interface {
 	// Calendar returns a calendar with its events and the number of its policies.
 	Nodes(ctx context.Context, ids []id.Node) ([]node.Node, error)
 	Contents(ctx context.Context, place string) (node.Contents, error)
+	// Role returns a custom role with all that is written about it.
+	Role(ctx context.Context, r id.Role) (role.Custom, error)
+	// Roles returns those that are there, in any order.
+	Roles(ctx context.Context, ids []id.Role) ([]role.Custom, error)
+	// Assigned counts who has a custom role.
+	Assigned(ctx context.Context, r id.Role) (role.Assigned, error)
 	Calendar(ctx context.Context, c id.Calendar) (calendar.Calendar, error)
 	// Calendars returns those that are there, in any order, without their events and policies.
 	Calendars(ctx context.Context, ids []id.Calendar) ([]calendar.Calendar, error)

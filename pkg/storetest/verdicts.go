@@ -16,9 +16,6 @@ import (
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
-// roles is offered by a store that can be given custom roles.
-type roles interface{ PutRole(r role.Role) }
-
 func credentialOf(k apikey.Key) *verify.Credential {
 	return &verify.Credential{ID: string(k.ID), Kind: k.Kind, Place: k.Place, Name: k.Name,
 		Names: verify.Names{Principal: string(k.AccountID), Company: k.Place.Company, Role: k.RoleHint},
@@ -141,29 +138,5 @@ var verdictTests = []test{
 			k = w.readKey(k.ID)
 			w.same(verify.Snapshot{Credential: credentialOf(k), Principal: principalOf(a)}, w.snapshot(string(k.ID), names))
 		}
-	}},
-	{"a custom role is read with the snapshot, a built-in one never", func(w *world) {
-		none, err := w.store.CustomRole(w.ctx, newID[id.Role]())
-		w.NoError(err)
-		w.Nil(none)
-		names := verify.Names{Principal: string(newID[id.ServiceAccount]()), Role: newID[id.Role]()}
-		w.Nil(w.snapshot("", names).Role)
-		w.Nil(w.snapshot("", verify.Names{Principal: names.Principal, Role: role.Owner}).Role)
-		put, ok := w.store.(roles)
-		if !ok {
-			return
-		}
-		r := role.Role{ID: names.Role, Name: "Backup reader", Description: "reads",
-			Permissions: permission.Of(permission.KeysRead, permission.AuditRead),
-			OwnAccount:  permission.Of(permission.KeysRead), AssignableTo: []role.Assignee{role.ServiceAccount}, NodeID: w.root.Node(),
-			CreatedAt: w.now, UpdatedAt: w.now, Version: 1}
-		put.PutRole(r)
-		w.same(&r, w.snapshot("", names).Role)
-		got, err := w.store.CustomRole(w.ctx, r.ID)
-		w.NoError(err)
-		w.same(&r, got)
-		r.Permissions = permission.Set{}
-		put.PutRole(r)
-		w.same(&r, w.snapshot("", names).Role)
 	}},
 }
