@@ -11,19 +11,27 @@ import (
 // function is an environment in which nothing of AWS can be reached.
 func function(name string) (string, bool) {
 	value, ok := map[string]string{"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "signing",
-		"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "REKEY_LOG_LEVEL": "error", "CURSOR_SECRET": "cursor"}[name]
+		"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "REKEY_LOG_LEVEL": "error", "IDENTITY_TABLE": "IdentityTable", "DIRECTORY_TABLE": "DirectoryTable",
+		"AUDIT_TABLE": "AuditTable", "TRANSIENT_TABLE": "TransientTable", "CURSOR_SECRET": "cursor"}[name]
 	return value, ok
 }
 
-func TestHandler_ServesRolesAndPermissions_P1(t *testing.T) {
+func TestHandler_WithoutItsTablesServesWhatIsCode_P1(t *testing.T) {
 	handle, err := newHandler(t.Context(), function)
 	require.NoError(t, err)
-	for _, sample := range []string{"roles-list.json", "roles-get.json", "roles-permissions.json"} {
+	for _, sample := range []string{"roles-get.json", "roles-permissions.json"} {
 		out, err := handle(t.Context(), httpapitest.Event(t, sample))
 		require.NoError(t, err)
 		require.Equal(t, 200, out.StatusCode, out.Body)
 	}
-	e := httpapitest.Event(t, "roles-list.json")
+	for _, sample := range []string{"roles-create.json", "roles-delete.json", "roles-list.json", "roles-patch.json"} {
+		out, err := handle(t.Context(), httpapitest.Event(t, sample))
+		require.NoError(t, err)
+		require.Equal(t, 503, out.StatusCode, "%s: %s", sample, out.Body)
+		require.NotEmpty(t, out.Headers["Retry-After"])
+		require.NotContains(t, out.Body, "127.0.0.1")
+	}
+	e := httpapitest.Event(t, "roles-permissions.json")
 	e.MultiValueQueryStringParameters = map[string][]string{"limit": {"1"}}
 	out, err := handle(t.Context(), e)
 	require.NoError(t, err)

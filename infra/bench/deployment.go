@@ -129,8 +129,8 @@ func (d *deployment) addCompany(ctx context.Context) error {
 			CreatedAt: d.now, UpdatedAt: d.now, Version: 1, EventSeq: 1}}}})
 }
 
-// addRole puts a custom role that has the permissions of a built-in one. No operation makes such roles, so the item is spelt
-// out here, with a description that makes it nearly as large as a role may be: 4 KB.
+// addRole puts a custom role that has the permissions of a built-in one. No operation makes one of that size, so the item is spelt
+// out here, with a text that makes it nearly as large as a role may be: 4 KB.
 func (d *deployment) addRole(ctx context.Context) (id.Role, error) {
 	like, _ := role.BuiltIn(role.Integration)
 	r := id.New[id.Role](rand.Reader)

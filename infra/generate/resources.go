@@ -36,7 +36,7 @@ var resources = []struct {
 	{"RotationPoliciesFunction", func(a *httpapi.API) { rotationpolicies.Register(a, nil, time.Now) }},
 	{"NodesFunction", func(a *httpapi.API) { nodes.Register(a, nil) }},
 	{"CalendarsFunction", func(a *httpapi.API) { calendars.Register(a, nil) }},
-	{"RolesFunction", roles.Register},
+	{"RolesFunction", func(a *httpapi.API) { roles.Register(a, nil) }},
 	{"AuditEventsFunction", func(a *httpapi.API) { auditevents.Register(a, nil) }},
 }
 

@@ -28,7 +28,10 @@ GET /nodes/{id}	nodes:read
 PATCH /nodes/{id}	nodes:update
 GET /permissions	
 GET /roles	roles:read
+POST /roles	roles:create
+DELETE /roles/{id}	roles:delete
 GET /roles/{id}	roles:read
+PATCH /roles/{id}	roles:update
 GET /rotation-policies	policies:read
 POST /rotation-policies	policies:manage
 DELETE /rotation-policies/{id}	policies:manage

@@ -23,6 +23,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/delivery"
 	"github.com/rekey-dev/rekey/pkg/dynamo"
 	"github.com/rekey-dev/rekey/pkg/fold"
+	"github.com/rekey-dev/rekey/pkg/grant"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/idempotency"
 	"github.com/rekey-dev/rekey/pkg/keystatus"
@@ -32,6 +33,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/notice"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/policy"
+	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/setup"
@@ -242,7 +244,12 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		ok(accounts.Unlock(t.Context(), with, account.Account.ID))
 		ok(accounts.Get(t.Context(), c, account.Account.ID))
 		ok(accounts.List(t.Context(), c, listing.Where{Node: made.Node.ID}, serviceaccount.Filter{}, "", 50))
-		other, err := accounts.Create(t.Context(), c, serviceaccount.New{Name: "other", Node: made.Node.ID})
+		custom, set := newRole("Reader of keys", made.Node.Place, permission.Of(permission.KeysRead))
+		mine := w.used
+		w.used = map[string]map[string]bool{}
+		require.NoError(t, store.Commit(t.Context(), set))
+		w.used = mine
+		other, err := accounts.Create(t.Context(), c, serviceaccount.New{Name: "other", Node: made.Node.ID, RoleID: custom.ID})
 		require.NoError(t, err)
 		ok(accounts.Revoke(t.Context(), c, other.Account.ID, "gone"))
 		require.NoError(t, accounts.Delete(t.Context(), c, other.Account.ID))
@@ -325,6 +332,27 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		renamed := "North"
 		lost(func() { ok(nodes.Rename(t.Context(), c, n.ID, &renamed)) })
 		require.NoError(t, nodes.Delete(t.Context(), c, n.ID))
+	})
+
+	during("RolesFunction", func() {
+		roles := &grant.Service{Store: store, Fold: fold.Name, Now: clock, Rand: rand.Reader}
+		_, _ = store.Idempotency(t.Context(), "role", now)
+		with := c
+		with.Idempotency = repeatable("role")
+		in := grant.New{Node: made.Node.ID, Name: "Reader", Permissions: []string{"keys:read"}}
+		r, err := roles.Create(t.Context(), with, in)
+		require.NoError(t, err)
+		fails(roles.Create(t.Context(), c, in))
+		fails(roles.Create(t.Context(), narrow, in))
+		ok(roles.Get(t.Context(), c, r.ID))
+		for _, f := range []grant.Filter{{}, {Node: made.Node.ID, Direct: true}, {Query: string(r.ID)}} {
+			_, _, err = roles.List(t.Context(), c, f, "", 50)
+			require.NoError(t, err)
+		}
+		renamed := "Auditor"
+		lost(func() { ok(roles.Patch(t.Context(), c, r.ID, grant.Patch{Name: &renamed})) })
+		ok(roles.Patch(t.Context(), c, r.ID, grant.Patch{Description: &renamed, AssignableTo: &[]role.Assignee{role.ServiceAccount}}))
+		require.NoError(t, roles.Delete(t.Context(), c, r.ID))
 	})
 
 	during("CalendarsFunction", func() {

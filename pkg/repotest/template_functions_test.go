@@ -32,7 +32,7 @@ var environments = map[string][]string{
 	"KeysFunction":             {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "CURSOR_SECRET"},
 	"KeyStatusFunction":        {"IDENTITY_TABLE", "AUDIT_TABLE", "PEPPERS_SECRET", "HOLD"},
 	"MeFunction":               {"IDENTITY_TABLE", "DIRECTORY_TABLE"},
-	"RolesFunction":            {"CURSOR_SECRET"},
+	"RolesFunction":            {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "CURSOR_SECRET"},
 	"SecretRotationFunction":   {},
 	"ServiceAccountsFunction":  {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "CURSOR_SECRET"},
 	"SetupFunction":            {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "SETUP_SECRET", "OWNER_EMAIL"},

@@ -73,7 +73,8 @@ func (s *Service) create(ctx context.Context, c call.Call, in New) (View, error)
 	if err := fault.InvalidFields(bad); err != nil {
 		return View{}, err
 	}
-	if err := s.role(ctx, c, in.RoleID, object(a)); err != nil {
+	writes, err := s.assign(ctx, c, in.RoleID, at)
+	if err != nil {
 		return View{}, c.Deny(ctx, s.Store.Deny, refused, err)
 	}
 	if a.LockPolicy, err = s.LockAt(ctx, at); err != nil {
@@ -87,7 +88,8 @@ func (s *Service) create(ctx context.Context, c call.Call, in New) (View, error)
 	if err != nil {
 		return View{}, err
 	}
-	err = s.commit(ctx, c, change.Set{Operation: op, At: now, Idempotency: record, Events: []audit.Event{e}, Writes: []change.Write{Create{Account: a}}})
+	err = s.commit(ctx, c, change.Set{Operation: op, At: now, Idempotency: record, Events: []audit.Event{e},
+		Writes: append(writes, Create{Account: a})})
 	var lost *change.Lost
 	if errors.As(err, &lost) {
 		if _, ok := lost.Write.(Create); ok {
@@ -139,8 +141,9 @@ func (s *Service) Patch(ctx context.Context, c call.Call, account id.ServiceAcco
 		if a.Status != Active {
 			return View{}, endedFault()
 		}
+		var writes []change.Write
 		if in.RoleID != nil && *in.RoleID != a.RoleID {
-			if err := s.role(ctx, c, *in.RoleID, object(a)); err != nil {
+			if writes, err = s.assign(ctx, c, *in.RoleID, a.Place); err != nil {
 				return View{}, c.Deny(ctx, s.Store.Deny, refused, err)
 			}
 		}
@@ -157,8 +160,12 @@ func (s *Service) Patch(ctx context.Context, c call.Call, account id.ServiceAcco
 		next.UpdatedAt = now
 		e := s.event(c, op, now, audit.ServiceAccountUpdated, next)
 		e.Details = map[string]any{"changed": changed, "role_id": string(next.RoleID)}
-		err = s.commit(ctx, c, change.Set{Operation: op, At: now, Events: []audit.Event{e}, Writes: []change.Write{Update{Old: a, New: &next}}})
-		if errors.Is(err, change.ErrLost) && in.Name != nil {
+		err = s.commit(ctx, c, change.Set{Operation: op, At: now, Events: []audit.Event{e}, Writes: append(writes, Update{Old: a, New: &next})})
+		var lost *change.Lost
+		if errors.As(err, &lost) && in.Name != nil {
+			if _, ok := lost.Write.(role.Assign); ok {
+				return View{}, err
+			}
 			if again, readErr := s.load(ctx, account); readErr == nil && again.Version == a.Version && again.EventSeq == a.EventSeq {
 				return View{}, nameTaken()
 			}

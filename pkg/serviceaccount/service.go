@@ -3,7 +3,6 @@ package serviceaccount
 import (
 	"context"
 	"io"
-	"slices"
 	"strconv"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/fault"
+	"github.com/rekey-dev/rekey/pkg/grant"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/idempotency"
 	"github.com/rekey-dev/rekey/pkg/listing"
@@ -144,26 +144,9 @@ func (s *Service) unchanged(ctx context.Context, c call.Call, a Account) (View, 
 	return v, change.Settle(s.Store.Remember(ctx, *record), c.Idempotency)
 }
 
-// role checks that a role can be given to a service account by this caller.
-func (s *Service) role(ctx context.Context, c call.Call, r id.Role, at authz.Object) error {
-	held, ok := role.BuiltIn(r)
-	if !ok {
-		custom, err := s.Store.CustomRole(ctx, r)
-		if err != nil {
-			return err
-		}
-		if custom == nil || !slices.Contains(at.Place.Nodes(), custom.NodeID) {
-			return fault.InvalidField("/role_id", "is no role") // nor is one of a node that is not above the account
-		}
-		held = *custom
-	}
-	if !held.AssignableToKind(role.ServiceAccount) {
-		return fault.InvalidField("/role_id", "is a role that cannot be given to a service account")
-	}
-	if forbidden := held.Permissions.Without(permission.Machine); !forbidden.IsEmpty() {
-		return fault.InvalidField("/role_id", "has "+forbidden.String()+", which a service account can never hold")
-	}
-	return c.Caller.Grantable(held.Permissions)
+// assign checks that a role can be given to an account at a place by this caller, and returns what the change begins with.
+func (s *Service) assign(ctx context.Context, c call.Call, r id.Role, at place.Place) ([]change.Write, error) {
+	return grant.Assign(ctx, s.Store, c.Caller, r, role.ServiceAccount, at)
 }
 
 func pointer(list string, i int) string { return list + "/" + strconv.Itoa(i) }

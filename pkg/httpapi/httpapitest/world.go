@@ -66,7 +66,7 @@ func serve(t *testing.T, inner *rekeytest.World) *World {
 	keystatus.Register(w.API, w.Status)
 	me.Register(w.API, w.Store)
 	meta.Register(w.API, []byte(`{"openapi":"3.1.0"}`))
-	roles.Register(w.API)
+	roles.Register(w.API, w.Roles)
 	rotationpolicies.Register(w.API, w.Policies, w.Now)
 	rotations.Register(w.API, w.Rotations, w.Now)
 	serviceaccounts.Register(w.API, w.Accounts, w.World.Keys, w.Rotations, w.Now)

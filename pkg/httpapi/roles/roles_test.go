@@ -11,6 +11,8 @@ import (
 	"github.com/rekey-dev/rekey/pkg/httpapi/httpapitest"
 )
 
+const members = "id name description permissions built_in assignable_to node_id created_by created_by_name created_at updated_at"
+
 func get(path, query string) httpapitest.Request {
 	c := httpapitest.Viewer()
 	return httpapitest.Request{Method: "GET", Resource: path, Query: query, Caller: &c}
@@ -24,7 +26,15 @@ func role(id string) httpapitest.Request {
 
 func TestSamples_OfRolesAreAnswered(t *testing.T) {
 	w := httpapitest.New(t)
-	require.Len(t, w.Send(w.Sample("roles-list.json")).Items(t), 6)
+	made := w.Send(w.Sample("roles-create.json"))
+	require.Equal(t, 201, made.Status, made.Body)
+	require.Len(t, w.Send(w.Sample("roles-list.json")).Items(t), 7)
+	for name, status := range map[string]int{"roles-patch.json": 200, "roles-delete.json": 204} {
+		w := httpapitest.New(t)
+		id := w.Send(w.Sample("roles-create.json")).JSON(t)["id"].(string)
+		got := w.Send(w.Sample(name, "role_1Reader00000000000B2", id))
+		require.Equal(t, status, got.Status, "%s: %s", name, got.Body)
+	}
 	require.Equal(t, "integration", w.Send(w.Sample("roles-get.json")).JSON(t)["name"])
 	for _, p := range w.Send(w.Sample("roles-permissions.json")).Items(t) {
 		require.Contains(t, p["assignable_to"], "service_account")
@@ -88,7 +98,7 @@ func TestRoles_AreListedByNameAndFound(t *testing.T) {
 	items := w.Do(get("/roles", "")).Items(t)
 	var names []string
 	for _, r := range items {
-		require.Equal(t, httpapitest.Words("id name description permissions built_in assignable_to node_id"), httpapitest.Members(r))
+		require.Equal(t, httpapitest.Words(members), httpapitest.Members(r))
 		require.Equal(t, true, r["built_in"])
 		require.Nil(t, r["node_id"])
 		names = append(names, r["name"].(string))
