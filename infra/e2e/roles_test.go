@@ -13,7 +13,7 @@ import (
 func TestRoles_TheBuiltInOnesAreListedByName(t *testing.T) {
 	t.Parallel()
 	p := asOwner(t)
-	roles := p.all("/roles?limit=3")
+	roles := slices.DeleteFunc(p.all("/roles?limit=3"), func(r client.Object) bool { return r["built_in"] != true }) // other tests make some
 	require.Equal(t, []string{"admin", "automation", "integration", "operator", "owner", "viewer"}, field(roles, "name"))
 	for _, r := range roles {
 		require.Equal(t, true, r["built_in"])
