@@ -65,6 +65,14 @@ func visible(c authz.Caller, r role.Custom) error {
 	return c.Check(permission.RolesRead, object(r.Place))
 }
 
+// seen is what a caller is shown of a role that it may see: of one of a node above everything but who made it.
+func seen(c authz.Caller, r role.Custom) role.Custom {
+	if !c.Place.Covers(r.Place) {
+		r.CreatedBy, r.CreatedByName = "", ""
+	}
+	return r
+}
+
 // mayChange returns nil when the caller may use p on a custom role. One of a node above is seen and not changed.
 func mayChange(c authz.Caller, p permission.Permission, r role.Custom) error {
 	err := c.Check(p, object(r.Place))
@@ -101,7 +109,7 @@ func (s *Service) Get(ctx context.Context, c call.Call, r id.Role) (role.Custom,
 	if err != nil {
 		return role.Custom{}, err
 	}
-	return found, nil
+	return seen(c.Caller, found), nil
 }
 
 // begin is the first part of a change of a role: it is there, the caller may, the call is new, the role is as the caller saw it.

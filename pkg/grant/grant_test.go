@@ -1,6 +1,7 @@
 package grant_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -166,4 +167,39 @@ func accounts(w *rekeytest.World) (out []serviceaccount.View) {
 	page, err := w.Accounts.List(w.Ctx, w.As(w.Owner), whole, serviceaccount.Filter{}, "", 100)
 	require.NoError(w.T, err)
 	return page.Accounts
+}
+
+func TestList_CostsAQueryForTheCallersNodeAndOneForEachAbove_W2(t *testing.T) {
+	w := rekeytest.New(t)
+	for i := range 30 {
+		made(t, w, fmt.Sprintf("role %02d", i), "keys:read")
+	}
+	for what, c := range map[string]struct {
+		caller  *rekeytest.Person
+		filter  grant.Filter
+		queries int
+	}{
+		"at the root":              {w.Owner, grant.Filter{}, 1},
+		"below":                    {w.BelowAdmin, grant.Filter{}, 2},
+		"in a company below":       {w.CompanyAdmin, grant.Filter{}, 2},
+		"of a node":                {w.Owner, grant.Filter{Node: w.Root.Node()}, 1},
+		"of what machines can get": {w.BelowAdmin, grant.Filter{Assignable: role.ServiceAccount}, 2},
+	} {
+		as := w.As(c.caller)
+		w.Store.Reset()
+		pages, found := 0, 0
+		for after := ""; pages == 0 || after != ""; pages++ {
+			roles, next, err := w.Roles.List(w.Ctx, as, c.filter, after, 10)
+			require.NoError(t, err)
+			after, found = next, found+len(roles)
+		}
+		calls := map[string]int{}
+		for _, method := range w.Store.Calls() {
+			calls[method]++
+		}
+		require.GreaterOrEqual(t, found, 30, what)
+		require.LessOrEqual(t, pages, 4, what)
+		require.Equal(t, pages*c.queries, calls["List"], what)
+		require.LessOrEqual(t, calls["Roles"], pages, what)
+	}
 }

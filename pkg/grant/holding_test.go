@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/grant"
 	"github.com/rekey-dev/rekey/pkg/id"
@@ -24,14 +25,15 @@ import (
 
 var whole listing.Where
 
-// holding is roles and accounts together with who could have given what: for each account, what whoever gave it its role held, and
-// whoever widened that role since.
+// holding is roles and principals together with who could have given what: for each principal, what whoever gave it its role held,
+// and whoever widened that role since.
 type holding struct {
 	w       *rekeytest.World
 	callers map[string]permission.Set // by their secrets' names
 	secrets map[string]token.Secret
 	roles   []id.Role
-	given   map[id.ServiceAccount]permission.Set
+	hired   []employee.Employee
+	given   map[string]permission.Set
 }
 
 // few is drawn from so that roles and callers often have something in common.
@@ -61,8 +63,8 @@ func (h *holding) at(t *rapid.T) place.Place {
 	return rapid.SampledFrom([]place.Place{h.w.Root, h.w.Below, h.w.Sibling, h.w.Company}).Draw(t, "place")
 }
 
-// hired is a caller at a place whose token carries some permissions and whatever it takes to use roles.
-func (h *holding) hired(name string, at place.Place, holds permission.Set) {
+// signIn makes a caller at a place whose token carries some permissions and whatever it takes to use roles.
+func (h *holding) signIn(name string, at place.Place, holds permission.Set) {
 	holds = holds.Or(permission.Of(permission.RolesCreate, permission.RolesUpdate, permission.RolesDelete, permission.ServiceAccountsUpdate))
 	_, h.secrets[name] = h.w.PAT(h.w.Hire(name, at, role.Admin), holds)
 	h.callers[name] = holds
@@ -73,20 +75,21 @@ func (h *holding) hired(name string, at place.Place, holds permission.Set) {
 func TestRoles_NobodyHoldsWhatNobodyCouldGive_W2(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := rekeytest.New(named{t, fmt.Sprint(rapid.Uint64().Draw(t, "seed"))})
-		h := &holding{w: w, callers: map[string]permission.Set{}, secrets: map[string]token.Secret{}, given: map[id.ServiceAccount]permission.Set{}}
+		h := &holding{w: w, callers: map[string]permission.Set{}, secrets: map[string]token.Secret{}, given: map[string]permission.Set{}}
 		for i := range 3 {
 			var holds permission.Set
 			for _, p := range permissions(t) {
 				holds = holds.Or(permission.Of(permission.Permission(p)))
 			}
-			h.hired(fmt.Sprint("caller", i), h.at(t), holds)
+			h.signIn(fmt.Sprint("caller", i), h.at(t), holds)
 		}
-		h.hired("boss", w.Root, permission.All)
+		h.signIn("boss", w.Root, permission.All)
 		t.Repeat(map[string]func(*rapid.T){
 			"create": h.create,
 			"patch":  h.patch,
 			"delete": h.delete,
 			"give":   h.give,
+			"hire":   h.hire,
 			"":       h.check,
 		})
 	})
@@ -119,9 +122,9 @@ func (h *holding) patch(t *rapid.T) {
 	}
 	added := after.Permissions.Without(before.Permissions)
 	require.True(t, added.Without(h.callers[name]).IsEmpty(), "%s added %s", name, added)
-	for _, v := range accounts(h.w) {
-		if v.Account.RoleID == r {
-			h.given[v.Account.ID] = h.given[v.Account.ID].Or(h.callers[name])
+	for _, p := range h.principals() {
+		if p.role == r {
+			h.given[p.id] = h.given[p.id].Or(h.callers[name])
 		}
 	}
 }
@@ -157,8 +160,26 @@ func (h *holding) give(t *rapid.T) {
 		v, err = h.w.Accounts.Create(h.w.Ctx, c, in)
 	}
 	if h.settled(t, err) && old[v.Account.ID] != r { // who gives an account the role that it has gives nothing
-		h.given[v.Account.ID] = h.callers[name]
+		h.given[string(v.Account.ID)] = h.callers[name]
 	}
+}
+
+// hire gives a role to a new employee.
+func (h *holding) hire(t *rapid.T) {
+	name, secret := h.caller(t)
+	c := h.w.Caller(secret)
+	r, at := h.role(t), place.Place{Path: h.at(t).Path}
+	if !c.Place.Covers(at) {
+		t.Skip("nobody hires where they do not reach")
+	}
+	writes, err := grant.Assign(h.w.Ctx, h.w.Store, c, r, role.Employee, at)
+	if !h.settled(t, err) {
+		return
+	}
+	e := employee.Employee{ID: id.New[id.Employee](h.w.Rand), Place: at, RoleID: r, Status: employee.Active, CreatedAt: h.w.Now(), UpdatedAt: h.w.Now(), Version: 1, EventSeq: 1}
+	e.Email = string(e.ID) + "@example.com"
+	h.w.Commit(h.w.Happened("employee", string(e.ID), at, 1), append(writes, employee.Create{Employee: e})...)
+	h.hired, h.given[string(e.ID)] = append(h.hired, e), h.callers[name]
 }
 
 // settled tells whether something happened. What did not was refused in words.
@@ -172,18 +193,34 @@ func (h *holding) settled(t *rapid.T, err error) bool {
 	return true
 }
 
-func (h *holding) check(t *rapid.T) {
+// principal is whoever has a custom role.
+type principal struct {
+	id   string
+	kind role.Assignee
+	at   place.Place
+	role id.Role
+}
+
+func (h *holding) principals() (out []principal) {
+	for _, e := range h.hired {
+		out = append(out, principal{string(e.ID), role.Employee, e.Place, e.RoleID})
+	}
 	for _, v := range accounts(h.w) {
-		a := v.Account
-		if role.IsBuiltIn(a.RoleID) {
-			continue
-		}
-		r, err := h.w.Mem.Role(h.w.Ctx, a.RoleID)
+		out = append(out, principal{string(v.Account.ID), role.ServiceAccount, v.Account.Place, v.Account.RoleID})
+	}
+	return out
+}
+
+func (h *holding) check(t *rapid.T) {
+	for _, p := range h.principals() {
+		r, err := h.w.Mem.Role(h.w.Ctx, p.role)
 		require.NoError(t, err, "a dangling role")
-		require.True(t, r.AssignableToKind(role.ServiceAccount))
-		require.Contains(t, a.Place.Nodes(), r.NodeID)
-		require.True(t, r.Permissions.Without(permission.Machine).IsEmpty(), "%s has %s", a.ID, r.Permissions)
-		require.True(t, r.Permissions.Without(h.given[a.ID]).IsEmpty(), "%s has %s, given by who held %s", a.ID, r.Permissions, h.given[a.ID])
+		require.True(t, r.AssignableToKind(p.kind))
+		require.Contains(t, p.at.Nodes(), r.NodeID)
+		require.True(t, r.Permissions.Without(h.given[p.id]).IsEmpty(), "%s has %s, given by who held %s", p.id, r.Permissions, h.given[p.id])
+		if p.kind == role.ServiceAccount {
+			require.True(t, r.Permissions.Without(permission.Machine).IsEmpty(), "%s has %s", p.id, r.Permissions)
+		}
 	}
 }
 

@@ -49,8 +49,14 @@ func (s *Service) List(ctx context.Context, c call.Call, f Filter, after string,
 	if err != nil {
 		return nil, "", err
 	}
-	roles, err = s.read(ctx, page.Rows)
-	return slices.DeleteFunc(roles, func(r role.Custom) bool { return f.Assignable != "" && !r.AssignableToKind(f.Assignable) }), page.Next, err
+	if roles, err = s.read(ctx, page.Rows); err != nil {
+		return nil, "", err
+	}
+	roles = slices.DeleteFunc(roles, func(r role.Custom) bool { return f.Assignable != "" && !r.AssignableToKind(f.Assignable) })
+	for i, r := range roles {
+		roles[i] = seen(c.Caller, r)
+	}
+	return roles, page.Next, nil
 }
 
 // byID is the list of the one role with an ID, or of none.
@@ -67,7 +73,7 @@ func (s *Service) byID(ctx context.Context, c call.Call, f Filter, at place.Plac
 	case f.Node != "" && (!at.Covers(found.Place) || f.Direct && found.Place != at):
 		return nil, nil
 	}
-	return []role.Custom{found}, nil
+	return []role.Custom{seen(c.Caller, found)}, nil
 }
 
 // rows merges what is listed at several places, and the built-in roles, by name and then ID.

@@ -155,6 +155,9 @@ func TestRole_WhatIsWrongIsPointedAt_W2(t *testing.T) {
 	id := made(t, w, create(w.Root, "Reader", "keys:read"))
 	w.Call(w.Owner.Secret, on("PATCH", id, object{"node_id": w.Below.ID()})).Invalid(t, "/node_id")
 	w.Call(w.Owner.Secret, on("PATCH", id, object{"permissions": []string{"no:such"}})).Invalid(t, "/permissions/0")
+	for _, member := range []string{"permissions", "assignable_to", "name"} {
+		w.Call(w.Owner.Secret, on("PATCH", id, object{member: nil})).Invalid(t, "/"+member)
+	}
 	for _, nowhere := range []string{"nonsense", "node_00000000000000000009", w.Company.ID()} {
 		w.Call(w.Owner.Secret, with(object{"node_id": nowhere})).Problem(t, 404, "not_found")
 	}
@@ -300,7 +303,12 @@ func TestRole_WallsHold_W2(t *testing.T) {
 	w.Call(w.Owner.Secret, give(w.Root, "x", id)).Invalid(t, "/role_id")
 
 	// Of a node above: used and seen, and changed there only.
-	require.Equal(t, 200, w.Call(w.CompanyAdmin.Secret, on("GET", id)).Status)
+	whole, shown := w.Call(w.BelowAdmin.Secret, on("GET", id)).JSON(t), w.Call(w.CompanyAdmin.Secret, on("GET", id)).JSON(t)
+	require.Equal(t, string(w.Owner.Employee.ID), whole["created_by"])
+	whole["created_by"], whole["created_by_name"] = nil, nil
+	require.Equal(t, whole, shown, "all but who made it")
+	require.Contains(t, pages(t, w, w.CompanyAdmin.Secret, ""), shown)
+	require.Equal(t, []object{shown}, pages(t, w, w.CompanyAdmin.Secret, "q="+id))
 	require.Equal(t, 201, w.Call(w.CompanyAdmin.Secret, give(w.Company, "x", id)).Status)
 	for _, r := range change {
 		p := w.Call(w.CompanyAdmin.Secret, r).Problem(t, 403, "missing_permission")

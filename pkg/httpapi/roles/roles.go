@@ -54,7 +54,7 @@ type Role struct {
 	BuiltIn       bool     `json:"built_in"`
 	AssignableTo  []string `json:"assignable_to" nullable:"false" enum:"employee,service_account" maxItems:"2" doc:"What it can be given to"`
 	NodeID        *string  `json:"node_id" doc:"The node that a custom role belongs to; null for a built-in one"`
-	CreatedBy     *string  `json:"created_by" doc:"ID of who created it; null for a built-in one"`
+	CreatedBy     *string  `json:"created_by" doc:"ID of who created it; null for a built-in one, and for one of a node above the caller's"`
 	CreatedByName *string  `json:"created_by_name"`
 	CreatedAt     *string  `json:"created_at" format:"date-time"`
 	UpdatedAt     *string  `json:"updated_at" format:"date-time"`
