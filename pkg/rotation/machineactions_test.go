@@ -252,6 +252,8 @@ func (m *machine) rotateItself() {
 	switch {
 	case k.account.rules().noSelf:
 		m.refused(err, fault.Conflict, before)
+	case !k.live(now): // it was quiet until now, and is retired for that
+		m.refused(err, fault.Ended, before)
 	case k.open != nil:
 		m.refused(err, fault.RotationOpen, before)
 	default:
