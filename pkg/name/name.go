@@ -90,6 +90,21 @@ func CheckEmail(s string) string {
 	return invisible(s, false)
 }
 
+// CanonicalEmail returns an address in the one form in which it is kept, its domain in small letters, or what is wrong with it. A
+// domain outside ASCII is refused: one that looks like another is nobody's to tell apart, and its xn-- form (RFC 5890) is unambiguous.
+func CanonicalEmail(s string) (canonical, problem string) {
+	if problem := CheckEmail(s); problem != "" {
+		return "", problem
+	}
+	at := strings.LastIndexByte(s, '@')
+	for _, r := range s[at:] {
+		if r >= utf8.RuneSelf {
+			return "", "has a domain outside ASCII; give it in its xn-- form"
+		}
+	}
+	return s[:at] + strings.ToLower(s[at:]), ""
+}
+
 // CheckLine says what is wrong with one line of text, of any length.
 func CheckLine(s string) string {
 	if !utf8.ValidString(s) {

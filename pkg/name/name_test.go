@@ -94,3 +94,16 @@ func FuzzCheck(f *testing.F) {
 		}
 	})
 }
+
+func TestCanonicalEmail_HasASmallASCIIDomain_W5(t *testing.T) {
+	for given, want := range map[string]string{"Ada@EXAMPLE.com": "Ada@example.com", "ada+x@xn--exmple-cua.DE": "ada+x@xn--exmple-cua.de", "a@b.c": "a@b.c",
+		"zoë@Example.org": "zoë@example.org"} {
+		got, problem := name.CanonicalEmail(given)
+		require.Empty(t, problem, given)
+		require.Equal(t, want, got)
+	}
+	for _, s := range []string{"ada@exämple.de", "ada@\u0435xample.com", "ada@EXAMPLE\u3002com", "ada", "@example.com", "Ada <ada@example.com>", ""} {
+		_, problem := name.CanonicalEmail(s)
+		require.NotEmpty(t, problem, s)
+	}
+}

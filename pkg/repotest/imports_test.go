@@ -25,7 +25,7 @@ var layers = []struct {
 		packages: []string{"fault", "fold", "id", "lock", "name", "period", "permission", "place", "telemetry", "token"},
 		why:      "A value can be used everywhere, so it drags nothing along."},
 	{name: "domain", imports: []string{"values", "domain"},
-		packages: []string{"accesstoken", "apikey", "audit", "authz", "calendar", "call", "change", "company", "delivery", "dispatch",
+		packages: []string{"accesstoken", "apikey", "audit", "authz", "billing", "calendar", "call", "change", "company", "delivery", "dispatch",
 			"employee", "grant", "idempotency", "keystatus", "listing", "mailbox", "mint", "msp", "node", "notice", "page", "policy", "precondition", "role",
 			"rotation", "secretrotation", "serviceaccount", "setup", "sweep", "tree", "usage", "verify"},
 		why: "The rules can be read, tested and moved without AWS, HTTP or a table's layout."},
