@@ -17,6 +17,7 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/authorizer"
+	"github.com/rekey-dev/rekey/pkg/billing"
 	"github.com/rekey-dev/rekey/pkg/boot"
 	"github.com/rekey-dev/rekey/pkg/delivery"
 	"github.com/rekey-dev/rekey/pkg/fold"
@@ -32,10 +33,15 @@ import (
 func main() { boot.Main(newHandler) }
 
 func newHandler(ctx context.Context, lookup boot.Lookup) (httpapi.Handler, error) {
+	packages, err := billing.Read()
+	if err != nil {
+		return nil, err
+	}
 	env := boot.Read(lookup)
 	store := env.Store(fold.Name, boot.Identity, boot.Directory, boot.Audit, boot.Transient)
 	coins := &mint.Mint{Peppers: env.Peppers(), Derivation: env.DerivationKeys(), Rand: rand.Reader}
-	service := &apikey.Service{Store: store, Fold: fold.Name, Now: time.Now, Rand: rand.Reader, Needs: authorizer.Needs, Mint: coins}
+	service := &apikey.Service{Store: store, Fold: fold.Name, Now: time.Now, Rand: rand.Reader, Needs: authorizer.Needs, Mint: coins,
+		KeyLimit: packages.Keys}
 	deliverer := &rotation.Service{Store: store, Keys: service, Mint: coins, Terms: rotation.Under(store), Now: time.Now, Rand: rand.Reader,
 		Courier: &delivery.Courier{Boxes: consumer.New(env.AWS(), msp.IDOf(store)), Abandoned: service.Abandoned}}
 	api := httpapi.New(httpapi.Settings{Now: time.Now, Rand: rand.Reader, Log: env.Logger(),

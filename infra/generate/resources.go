@@ -4,9 +4,12 @@ import (
 	"time"
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
+	packages "github.com/rekey-dev/rekey/pkg/billing"
 	"github.com/rekey-dev/rekey/pkg/httpapi"
 	"github.com/rekey-dev/rekey/pkg/httpapi/auditevents"
+	"github.com/rekey-dev/rekey/pkg/httpapi/billing"
 	"github.com/rekey-dev/rekey/pkg/httpapi/calendars"
+	"github.com/rekey-dev/rekey/pkg/httpapi/companies"
 	"github.com/rekey-dev/rekey/pkg/httpapi/keys"
 	"github.com/rekey-dev/rekey/pkg/httpapi/keystatus"
 	"github.com/rekey-dev/rekey/pkg/httpapi/me"
@@ -35,6 +38,8 @@ var resources = []struct {
 	{"KeysFunction", func(a *httpapi.API) { keys.Register(a, &apikey.Service{}, nil, time.Now) }},
 	{"RotationPoliciesFunction", func(a *httpapi.API) { rotationpolicies.Register(a, nil, time.Now) }},
 	{"NodesFunction", func(a *httpapi.API) { nodes.Register(a, nil) }},
+	{"CompaniesFunction", func(a *httpapi.API) { companies.Register(a, nil) }},
+	{"BillingFunction", func(a *httpapi.API) { billing.Register(a, packages.Catalogue{}) }},
 	{"CalendarsFunction", func(a *httpapi.API) { calendars.Register(a, nil) }},
 	{"RolesFunction", func(a *httpapi.API) { roles.Register(a, nil) }},
 	{"AuditEventsFunction", func(a *httpapi.API) { auditevents.Register(a, nil) }},

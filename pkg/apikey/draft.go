@@ -17,6 +17,7 @@ type Draft struct {
 	Stops  []id.Key // the keys that end with the commit
 	Reason string   // why they do, in the caller's words
 	Policy policy.Effective
+	Room   *Room      // that the key needs in its company; nil for none
 	Set    change.Set // everything but the key and the idempotency record
 }
 
@@ -25,7 +26,7 @@ func (d Draft) With(m mint.Coin) (Shown, change.Set) {
 	k := d.View.Key
 	k.MAC, k.PepperVersion = m.MAC, m.PepperVersion
 	d.View.Key = k
-	d.Set.Writes = append([]change.Write{Create{Key: k}}, d.Set.Writes...)
+	d.Set.Writes = append([]change.Write{Create{Key: k, Room: d.Room}}, d.Set.Writes...)
 	return Shown{View: d.View, Secret: m.Secret}, d.Set
 }
 

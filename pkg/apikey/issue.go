@@ -30,7 +30,7 @@ type Issue struct {
 }
 
 // Issue makes a key and shows its secret once. Atomic: the key, the account's count of keys, the audit record and the
-// idempotency record, on condition that the account is as it was read.
+// idempotency record, on condition that the account is as it was read and that its company is active and has room.
 func (s *Service) Issue(ctx context.Context, c call.Call, account id.ServiceAccount, in Issue) (Shown, error) {
 	return change.Retry(func() (Shown, error) {
 		d, err := s.DraftIssue(ctx, c, account, in)
@@ -76,7 +76,8 @@ func (s *Service) DraftIssue(ctx context.Context, c call.Call, account id.Servic
 	if err := c.Idempotency.Check(); err != nil {
 		return Draft{}, err
 	}
-	if err := s.issuable(ctx, a); err != nil {
+	co, err := s.issuable(ctx, a)
+	if err != nil {
 		return Draft{}, err
 	}
 	if problem := name.Check(in.Name); problem != "" {
@@ -94,6 +95,10 @@ func (s *Service) DraftIssue(ctx context.Context, c call.Call, account id.Servic
 	if err != nil {
 		return Draft{}, err
 	}
+	room, err := s.room(ctx, co)
+	if err != nil {
+		return Draft{}, err
+	}
 	k := Key{ID: id.New[id.Key](s.Rand), Kind: token.ServiceAccountKey, AccountID: a.ID, Place: a.Place, Name: in.Name,
 		Scopes: scopes, RoleHint: a.RoleID, Generation: 1, IssueEpoch: a.IssueEpoch, ExpiresAt: end.At,
 		NoticeFrom: NoticeOf(end.At, p.LongestNotice()), CreatedBy: c.Caller.ID, CreatedByName: c.Caller.Name, CreatedAt: now,
@@ -103,7 +108,7 @@ func (s *Service) DraftIssue(ctx context.Context, c call.Call, account id.Servic
 	after.KeyCount++
 	e := s.event(c, op, now, audit.UserUpdated, audit.KeyIssued, k)
 	end.Note(e.Details, p)
-	return Draft{View: View{Key: k, Account: after, State: StateOf(k, a, nil, now), Warnings: warnings}, Policy: p,
+	return Draft{View: View{Key: k, Account: after, State: StateOf(k, a, nil, now), Warnings: warnings}, Policy: p, Room: room,
 		Set: change.Set{Operation: op, At: now, Events: []audit.Event{e}, Writes: []change.Write{serviceaccount.Update{Old: a, KeysChanged: true, KeyCount: 1}}}}, nil
 }
 
@@ -116,22 +121,20 @@ func (s *Service) account(ctx context.Context, account id.ServiceAccount) (servi
 	return a, err
 }
 
-// issuable refuses a new key for an account that has ended or whose company is suspended.
-func (s *Service) issuable(ctx context.Context, a serviceaccount.Account) error {
+// issuable refuses a new key for an account that has ended or whose company is suspended. It returns the account's company, the
+// zero one where it is a node's.
+func (s *Service) issuable(ctx context.Context, a serviceaccount.Account) (company.Company, error) {
 	if a.Status != serviceaccount.Active {
-		return accountEnded()
+		return company.Company{}, accountEnded()
 	}
 	if a.Place.Company == "" {
-		return nil
+		return company.Company{}, nil
 	}
 	co, err := s.Store.Company(ctx, a.Place.Company)
-	if err != nil {
-		return err
+	if err == nil && co.Status != company.Active {
+		err = fault.New(fault.CompanySuspended, "The company is suspended. Resume it first.")
 	}
-	if co.Status != company.Active {
-		return fault.New(fault.CompanySuspended, "The company is suspended. Resume it first.")
-	}
-	return nil
+	return co, err
 }
 
 func accountEnded() error {

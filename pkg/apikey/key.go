@@ -142,8 +142,25 @@ type Sighting struct {
 	RecordedAt time.Time
 }
 
-// Create puts a new key, its row in the account and the rows that list it. It is lost when the ID exists.
-type Create struct{ Key Key }
+// Create puts a new key, its row in the account and the rows that list it. It is lost when the ID exists and, of a key in a
+// company, when the company is not active.
+type Create struct {
+	Key Key
+	// Room, if not nil, is the room that the key needs in its company: without, as in a rotation, it gets in anyway.
+	Room *Room
+}
+
+// Room is the condition under which a company may have one more key. Every key that a company gets raises its sum of keys, and
+// none of their ends lowers it, so that the sum is never less than the keys that it has and no revocation waits for another. A
+// sum that has reached the limit is replaced by what was counted after it was read: as it has to be unchanged, no key was added
+// meanwhile, and the company has at most as many as were counted.
+type Room struct {
+	Limit   int // keys, at least 1
+	Counted *Counted
+}
+
+// Counted replaces the sum of a company's keys, on condition that it is still Sum.
+type Counted struct{ Sum, Keys int }
 
 func (Create) Write() {}
 

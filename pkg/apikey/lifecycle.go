@@ -62,7 +62,8 @@ func (s *Service) Record(c call.Call, op id.Operation, now time.Time, what strin
 
 // Issuable refuses a new key for an account that has ended or whose company is suspended.
 func (s *Service) Issuable(ctx context.Context, a serviceaccount.Account) error {
-	return s.issuable(ctx, a)
+	_, err := s.issuable(ctx, a)
+	return err
 }
 
 // Object is a key as an authorization decision sees it.

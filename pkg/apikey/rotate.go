@@ -118,6 +118,9 @@ func (s *Service) liveKeys(ctx context.Context, a serviceaccount.Account, now ti
 
 // draftAll decides on the new key with which all of an account's keys stop.
 func (s *Service) draftAll(ctx context.Context, c call.Call, a serviceaccount.Account, keys []Key, scopes permission.Set, in Rotate, now time.Time) (Draft, error) {
+	if _, err := s.issuable(ctx, a); err != nil {
+		return Draft{}, err
+	}
 	p, err := policy.Resolve(ctx, s.Store, a)
 	if err != nil {
 		return Draft{}, err

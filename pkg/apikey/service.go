@@ -16,6 +16,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/mint"
+	"github.com/rekey-dev/rekey/pkg/node"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/role"
@@ -41,6 +42,8 @@ type Store interface {
 	usage.Store
 	CustomRole(ctx context.Context, r id.Role) (*role.Role, error)
 	List(ctx context.Context, q listing.Query) (listing.Page, error)
+	// Contents counts what stands directly at a node or a company.
+	Contents(ctx context.Context, place string) (node.Contents, error)
 	// Deny puts the record of a refusal; that it is there already is no error.
 	Deny(ctx context.Context, event audit.Event) error
 	// Commit carries out a change or none of it: see change.Set.
@@ -59,6 +62,9 @@ type Service struct {
 	// Needs tells the permission that a route of rekey's own API needs, "" for none, by its method and the path's template; false
 	// when there is no such route. Without it, as where no scopes change, nobody is warned.
 	Needs func(method, route string) (permission.Permission, bool)
+	// KeyLimit returns how many keys a company with a package may have, 0 for as many as it likes. Without it, as where no keys are
+	// issued, nothing is limited. A rotation is not: its new key may exceed the limit for as long as the overlap lasts.
+	KeyLimit func(packageID string) int
 }
 
 // Expiry is a key's end as a caller gave it: not at all, never (the zero time), or at a time.

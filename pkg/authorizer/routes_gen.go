@@ -10,6 +10,13 @@ POST /calendars	policies:manage
 DELETE /calendars/{id}	policies:manage
 GET /calendars/{id}	policies:read
 PATCH /calendars/{id}	policies:manage
+GET /companies	companies:read
+POST /companies	companies:create	company.created//node
+DELETE /companies/{id}	companies:delete	company.deleted//company
+GET /companies/{id}	companies:read
+PATCH /companies/{id}	companies:update	company.updated//company
+POST /companies/{id}/resume	companies:suspend	company.resumed//company
+POST /companies/{id}/suspend	companies:suspend	company.suspended//company
 GET /keys	keys:read
 GET /keys/{id}	keys:read
 PATCH /keys/{id}	keys:issue	key.updated/key.updated/key
@@ -26,6 +33,7 @@ POST /nodes	nodes:create
 DELETE /nodes/{id}	nodes:delete
 GET /nodes/{id}	nodes:read
 PATCH /nodes/{id}	nodes:update
+GET /packages	billing:read
 GET /permissions	
 GET /roles	roles:read
 POST /roles	roles:create

@@ -15,6 +15,8 @@ const (
 	KeyExpiring           = "Key Expiring"
 	KeyExpired            = "Key Expired"
 	RotationStateChanged  = "Rotation State Changed"
+	CompanySuspended      = "Company Suspended"
+	CompanyResumed        = "Company Resumed"
 )
 
 // silent marks what is recorded and not announced.
@@ -42,6 +44,9 @@ var actions = map[string]string{
 	audit.ServiceAccountRevoked: ServiceAccountRevoked,
 	audit.ServiceAccountRotated: ServiceAccountRotated,
 
+	audit.CompanySuspended: CompanySuspended,
+	audit.CompanyResumed:   CompanyResumed,
+
 	audit.KeyExpiring:       KeyExpiring,
 	audit.RotationStarted:   RotationStateChanged,
 	audit.RotationDelivered: RotationStateChanged,
@@ -66,6 +71,9 @@ var actions = map[string]string{
 	audit.RoleCreated:           silent,
 	audit.RoleUpdated:           silent,
 	audit.RoleDeleted:           silent,
+	audit.CompanyCreated:        silent,
+	audit.CompanyUpdated:        silent,
+	audit.CompanyDeleted:        silent,
 	audit.CalendarCreated:       silent,
 	audit.CalendarUpdated:       silent,
 	audit.CalendarDeleted:       silent,

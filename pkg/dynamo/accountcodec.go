@@ -91,12 +91,17 @@ func (s *Store) accountRows(a serviceaccount.Account) []row {
 		nameRow(listing.ServiceAccounts, a.Place.ID(), folded, string(a.ID)))
 }
 
-// accountUse returns what an account counts for: one at its place and, with a custom role, one assignment of it.
+// accountUse returns what an account counts for: one at its place, in a company one of those that are not revoked, and, with a
+// custom role, one assignment of it.
 func accountUse(a serviceaccount.Account) []use {
 	if a.Status == serviceaccount.Deleted {
 		return nil
 	}
-	return append(assignment(a.RoleID, role.ServiceAccount), use{holder: a.Place.ID(), counter: attrServiceAccounts})
+	uses := append(assignment(a.RoleID, role.ServiceAccount), use{holder: a.Place.ID(), counter: attrServiceAccounts})
+	if a.Place.Company != "" && a.Status == serviceaccount.Active {
+		uses = append(uses, use{holder: a.Place.ID(), counter: attrActiveAccounts})
+	}
+	return uses
 }
 
 // row is an item that only points at an object.

@@ -53,7 +53,7 @@ func (s *Store) Commit(ctx context.Context, set change.Set) (err error) {
 
 // transaction lays a Set out as actions: its writes, the counters that they move, its records, its idempotency record.
 func (s *Store) transaction(set change.Set) (transaction, error) {
-	b := builder{store: s, uses: make(map[string]*useChange)}
+	b := builder{store: s, uses: make(map[string]*useChange), open: make(map[id.Company]bool)}
 	for _, w := range set.Writes {
 		if err := b.add(w); err != nil {
 			return transaction{}, err
@@ -78,6 +78,7 @@ type builder struct {
 	store   *Store
 	actions []action
 	uses    map[string]*useChange
+	open    map[id.Company]bool // companies that the Set needs to be active, each held to it once
 }
 
 func (b *builder) put(a action) { b.actions = append(b.actions, a) }
@@ -95,6 +96,10 @@ func (b *builder) add(w change.Write) error {
 		b.deleteNode(w)
 	case company.Create:
 		b.createCompany(w)
+	case company.Update:
+		b.updateCompany(w)
+	case company.Delete:
+		b.deleteCompany(w)
 	case employee.Create:
 		b.createEmployee(w)
 	case role.Create:
@@ -141,15 +146,6 @@ func (b *builder) add(w change.Write) error {
 		return fmt.Errorf("no such write: %T", w)
 	}
 	return nil
-}
-
-func (b *builder) createCompany(w company.Create) {
-	c, t := w.Company, b.store.tables
-	parent := string(c.Place.Node())
-	b.put(create(t.Identity, companyKey(c.ID), encodeCompany(c), w, "the ID is taken"))
-	b.newUse(string(c.ID), w)
-	b.moveRows(w, nil, []row{nameRow(nounCompanies, parent, b.store.fold(c.Name), string(c.ID))})
-	b.moveUses(w, nil, []use{{holder: parent, counter: attrCompanies}})
 }
 
 func (b *builder) createEmployee(w employee.Create) {
@@ -214,6 +210,7 @@ func assignment(r id.Role, by role.Assignee) []use {
 type useChange struct {
 	created bool
 	deltas  map[string]int64
+	room    *apikey.Room // for a new key of a company
 	write   change.Write
 }
 
@@ -256,14 +253,23 @@ func (b *builder) addUses() {
 			b.put(create(table, useKey(holder), it, u.write, "the ID is taken"))
 			continue
 		}
-		a := action{table: table, key: useKey(holder), write: u.write, reason: "there is no such place, role or calendar"}
+		a := action{table: table, key: useKey(holder), write: u.write, reason: "there is no such place, role or calendar, or no room there"}
 		a.expr.require(a.expr.exists(attrPK))
+		open := false
 		for _, counter := range slices.Sorted(maps.Keys(u.deltas)) {
-			if n := u.deltas[counter]; n != 0 {
+			n := u.deltas[counter]
+			open = open || n > 0
+			switch {
+			case counter == attrKeySum && u.room != nil:
+				requireRoom(&a.expr, u.room)
+			case n != 0:
 				a.expr.add(counter, n)
 			}
 		}
-		if len(a.expr.adds) > 0 {
+		if open {
+			a.expr.require(a.expr.missing(attrClosed))
+		}
+		if a.expr.update() != nil {
 			b.put(a)
 		}
 	}

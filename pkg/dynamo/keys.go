@@ -30,11 +30,6 @@ const (
 	prefixTask   = "task#"
 )
 
-// Nouns of name reservations that are no listing.Noun.
-const (
-	nounCompanies listing.Noun = "companies"
-)
-
 func keyKey(k id.Key) key                  { return key{string(k), "key"} }
 func tokenKey(t id.PAT) key                { return key{string(t), "token"} }
 func accountKey(a id.ServiceAccount) key   { return key{string(a), "account"} }

@@ -36,7 +36,7 @@ func drawText(t *rapid.T) string {
 }
 
 func drawNoun(t *rapid.T) listing.Noun {
-	return rapid.SampledFrom([]listing.Noun{listing.ServiceAccounts, listing.Keys, listing.Policies, listing.Nodes, nounCompanies}).Draw(t, "noun")
+	return rapid.SampledFrom([]listing.Noun{listing.ServiceAccounts, listing.Keys, listing.Policies, listing.Nodes, listing.Companies}).Draw(t, "noun")
 }
 
 // built is a key with the table that it is for and all that it was made of.

@@ -27,7 +27,7 @@ func (s *Store) List(ctx context.Context, q listing.Query) (_ listing.Page, err 
 		rows.prefix, rows.from, rows.to = "", timeText(nextMilli(q.From)), timeText(nextMilli(q.Before)) // rows go on with "#"
 	}
 	switch {
-	case q.Direct && q.Noun == listing.Nodes: // the reservations of its children's names: as many as there are
+	case q.Direct && (q.Noun == listing.Nodes || q.Noun == listing.Companies): // the reservations of their names: as many as there are
 		rows.pk = nameKey(q.Noun, q.Place, "").pk
 	case q.Direct:
 		rows.filter.require(rows.filter.compare(attrPlace, "=", stringValue(q.Place)))

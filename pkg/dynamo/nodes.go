@@ -84,6 +84,7 @@ func (s *Store) Contents(ctx context.Context, place string) (_ node.Contents, er
 		r := reader{it: it}
 		return node.Contents{Nodes: int(r.int(attrChildren)), Companies: int(r.int(attrCompanies)), Employees: int(r.int(attrEmployees)),
 			ServiceAccounts: int(r.int(attrServiceAccounts)), Calendars: int(r.int(attrCalendars)), Policies: int(r.int(attrPolicies)),
-			Roles: int(r.int(attrRoles)), ProtectedAPIs: int(r.int(attrProtectedAPIs))}, r.err
+			Roles: int(r.int(attrRoles)), ProtectedAPIs: int(r.int(attrProtectedAPIs)), ActiveAccounts: int(r.int(attrActiveAccounts)),
+			Keys: int(r.int(attrKeySum))}, r.err
 	})
 }

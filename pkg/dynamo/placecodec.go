@@ -53,7 +53,15 @@ func encodeCompany(c company.Company) item {
 	it := newItem(companyKey(c.ID), typeCompany)
 	it.string(attrName, c.Name)
 	it.place(c.Place)
+	it.string(attrPackage, c.PackageID)
 	it.string(attrStatus, string(c.Status))
+	it.string(attrFirstName, c.Owner.FirstName)
+	it.string(attrLastName, c.Owner.LastName)
+	it.string(attrEmail, c.Owner.Email)
+	it.string(attrExternalID, c.ExternalID)
+	it.list(attrTags, c.Tags)
+	it.string(attrCreatedBy, c.CreatedBy)
+	it.string(attrCreatedByName, c.CreatedByName)
 	it.time(attrCreatedAt, c.CreatedAt)
 	it.time(attrUpdatedAt, c.UpdatedAt)
 	it.int(attrVersion, c.Version)
@@ -63,8 +71,10 @@ func encodeCompany(c company.Company) item {
 
 func decodeCompany(it item) (company.Company, error) {
 	r := reader{it: it}
-	return company.Company{ID: id.Company(r.string(attrPK)), Name: r.string(attrName), Place: r.place(),
-		Status: company.Status(r.string(attrStatus)), CreatedAt: r.time(attrCreatedAt), UpdatedAt: r.time(attrUpdatedAt),
+	return company.Company{ID: id.Company(r.string(attrPK)), Name: r.string(attrName), Place: r.place(), PackageID: r.string(attrPackage),
+		Status: company.Status(r.string(attrStatus)), Owner: company.Owner{FirstName: r.string(attrFirstName), LastName: r.string(attrLastName),
+			Email: r.string(attrEmail)}, ExternalID: r.string(attrExternalID), Tags: r.list(attrTags), CreatedBy: r.string(attrCreatedBy),
+		CreatedByName: r.string(attrCreatedByName), CreatedAt: r.time(attrCreatedAt), UpdatedAt: r.time(attrUpdatedAt),
 		Version: r.int(attrVersion), EventSeq: r.int(attrEventSeq)}, r.err
 }
 

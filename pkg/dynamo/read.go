@@ -40,10 +40,29 @@ func (s *Store) Node(ctx context.Context, n id.Node) (_ node.Node, err error) {
 	return one(ctx, s, s.tables.Directory, nodeKey(n), "node", decodeNode)
 }
 
-// Company reads a company.
+// Company reads a company; one that was deleted is not there.
 func (s *Store) Company(ctx context.Context, c id.Company) (_ company.Company, err error) {
 	defer wrap(&err, "Store.Company(%s)", c)
-	return one(ctx, s, s.tables.Identity, companyKey(c), "company", decodeCompany)
+	return one(ctx, s, s.tables.Identity, companyKey(c), "company", func(it item) (company.Company, error) {
+		found, err := decodeCompany(it)
+		if found.Status == company.Deleted {
+			return company.Company{}, fault.Missing("company")
+		}
+		return found, err
+	})
+}
+
+// Companies reads those companies that are there, deleted ones left out, in any order: one call for up to 100.
+func (s *Store) Companies(ctx context.Context, ids []id.Company) (_ []company.Company, err error) {
+	defer wrap(&err, "Store.Companies(%d)", len(ids))
+	found, err := many(ctx, s, s.tables.Identity, unique(ids, companyKey), decodeCompany)
+	out := found[:0]
+	for _, c := range found {
+		if c.Status != company.Deleted {
+			out = append(out, c)
+		}
+	}
+	return out, err
 }
 
 // Employee reads an employee.

@@ -18,8 +18,10 @@ import (
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/authz"
+	"github.com/rekey-dev/rekey/pkg/billing"
 	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/call"
+	"github.com/rekey-dev/rekey/pkg/company"
 	"github.com/rekey-dev/rekey/pkg/delivery"
 	"github.com/rekey-dev/rekey/pkg/dynamo"
 	"github.com/rekey-dev/rekey/pkg/fold"
@@ -38,6 +40,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/setup"
 	"github.com/rekey-dev/rekey/pkg/sweep"
+	"github.com/rekey-dev/rekey/pkg/tenancy"
 	"github.com/rekey-dev/rekey/pkg/token"
 	"github.com/rekey-dev/rekey/pkg/tree"
 	"github.com/rekey-dev/rekey/pkg/usage"
@@ -162,8 +165,10 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 	store := dynamo.New(w, d.tables, fold.Name).WithSleep(noSleep)
 	now := time.Now().UTC().Truncate(time.Second)
 	clock := func() time.Time { return now }
+	one := 1
+	packages := billing.Catalogue{Packages: []billing.Package{{ID: "tiny", Limits: billing.Limits{Keys: &one}}}}
 	coins := &mint.Mint{Peppers: ring{}, Derivation: ring{}, Rand: rand.Reader}
-	keys := &apikey.Service{Store: store, Mint: coins, Fold: fold.Name, Now: clock, Rand: rand.Reader}
+	keys := &apikey.Service{Store: store, Mint: coins, Fold: fold.Name, Now: clock, Rand: rand.Reader, KeyLimit: packages.Keys}
 	accounts := &serviceaccount.Service{Store: store, Keys: keys, Fold: fold.Name, Now: clock, Rand: rand.Reader, LockAt: policy.LockAt(store)}
 	judge := &verify.Verifier{Store: store, Peppers: ring{}, Now: clock, Rand: rand.Reader, Policy: lock.Policy{Threshold: 3, Window: time.Minute, Duration: time.Hour}}
 	status := &keystatus.Service{Judge: judge, Keys: keys, Tokens: &accesstoken.Service{Store: store, Now: clock, Rand: rand.Reader}}
@@ -208,6 +213,40 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 
 	delivering := &rotation.Service{Store: store, Keys: keys, Mint: coins, Terms: rotation.Under(store), Courier: atOnce{}, Now: clock, Rand: rand.Reader}
 	consumers := delivery.Target{Type: delivery.SecretsManager, SecretID: "exporter"}
+	var within company.Company
+	var inside serviceaccount.View
+	during("CompaniesFunction", func() {
+		companies := &tenancy.Service{Store: store, Packages: packages, Now: clock, Rand: rand.Reader}
+		in := tenancy.New{Node: made.Node.ID, Name: "Acme", PackageID: "tiny", Owner: company.Owner{FirstName: "G", LastName: "H", Email: "g@example.com"}}
+		_, _ = store.Idempotency(t.Context(), "co", now)
+		with := c
+		with.Idempotency = repeatable("co")
+		var err error
+		within, err = companies.Create(t.Context(), with, in)
+		require.NoError(t, err)
+		fails(companies.Create(t.Context(), c, in))
+		fails(companies.Create(t.Context(), narrow, in))
+		ok(companies.Get(t.Context(), c, within.ID))
+		for _, f := range []tenancy.Filter{{}, {Status: company.Active}, {Query: string(within.ID)}} {
+			_, _, err = companies.List(t.Context(), c, listing.Where{Node: made.Node.ID}, f, "", 50)
+			require.NoError(t, err)
+		}
+		renamed := "Globex"
+		lost(func() { ok(companies.Patch(t.Context(), c, within.ID, tenancy.Patch{Name: &renamed})) })
+		ok(companies.Suspend(t.Context(), c, within.ID, ""))
+		ok(companies.Resume(t.Context(), c, within.ID, ""))
+		before := w.used
+		w.used = map[string]map[string]bool{}
+		inside, err = accounts.Create(t.Context(), c, serviceaccount.New{Name: "inside", Company: within.ID})
+		require.NoError(t, err)
+		w.used = before
+		fails(nil, companies.Delete(t.Context(), c, within.ID))
+		in.Name = "Initech"
+		other, err := companies.Create(t.Context(), c, in)
+		require.NoError(t, err)
+		require.NoError(t, companies.Delete(t.Context(), c, other.ID))
+	})
+
 	var account serviceaccount.View
 	var shown apikey.Shown
 	during("ServiceAccountsFunction", func() {
@@ -219,6 +258,7 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		require.NoError(t, err)
 		fails(accounts.Create(t.Context(), c, serviceaccount.New{Name: "Exporter", Node: made.Node.ID}))
 		fails(accounts.Create(t.Context(), c, serviceaccount.New{Name: "x", Company: id.New[id.Company](rand.Reader)}))
+		ok(accounts.Create(t.Context(), c, serviceaccount.New{Name: "x", Company: within.ID}))
 		fails(accounts.Create(t.Context(), c, serviceaccount.New{Name: "x", Node: made.Node.ID, RoleID: id.New[id.Role](rand.Reader)}))
 		fails(accounts.Create(t.Context(), narrow, serviceaccount.New{Name: "y", Node: made.Node.ID}))
 		renamed, empty := "bridge", ""
@@ -267,6 +307,8 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		require.NoError(t, err)
 		ok(keys.Repeat(t.Context(), c, *record))
 		fails(keys.Issue(t.Context(), narrow, account.Account.ID, apikey.Issue{Name: "k"}))
+		issued(t, keys, c, inside.Account.ID)
+		fails(keys.Issue(t.Context(), c, inside.Account.ID, apikey.Issue{Name: "one too many"}))
 		ok(keys.OfAccount(t.Context(), c, account.Account.ID, "", 50))
 		ok(keys.OfAccountByName(t.Context(), c, account.Account.ID, apikey.Filter{}, "", 50))
 		ok(keys.List(t.Context(), c, listing.Where{Node: made.Node.ID}, apikey.Filter{}, "", 50))
@@ -290,6 +332,9 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 	during("RotationsFunction", func() {
 		rotate := &rotation.Service{Store: store, Keys: keys, Mint: coins, Terms: rotation.Under(store), Now: clock, Rand: rand.Reader}
 		k := issued(t, keys, c, account.Account.ID).View.Key.ID
+		live, err := store.LiveKeys(t.Context(), inside.Account, now)
+		require.NoError(t, err)
+		ok(rotate.Rotate(t.Context(), c, live[0].ID, rotation.Start{Mode: rotation.Overlap}))
 		_, _ = store.Idempotency(t.Context(), "rot", now)
 		with := c
 		with.Idempotency = repeatable("rot")
@@ -405,6 +450,9 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		require.NoError(t, bound.Delete(t.Context(), c, of.ID))
 		require.NoError(t, bound.Delete(t.Context(), c, everywhere.ID))
 		w.used = after
+		live, err := store.LiveKeys(t.Context(), inside.Account, now)
+		require.NoError(t, err)
+		ok(rotate.Rotate(t.Context(), c, live[0].ID, rotation.Start{Mode: rotation.Overlap, Force: true})) // as it rotates a company's key by the calendar
 		now = now.Add(2 * time.Hour)
 		lost(func() { ok(s.Sweep(t.Context(), "run")) })
 		ok(s.Sweep(t.Context(), "run"))

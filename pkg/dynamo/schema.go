@@ -28,7 +28,8 @@ package dynamo
 //	Identity  employee         emp_…               employee               -    < 2,048  setup                            authorizer, me, keys
 //	Identity  email            email#<folded>      email                  -    < 700    setup                            setup
 //	Identity  token            pat_…               token                  -    < 4,096  setup, authorizer (use, lock)    authorizer, keystatus
-//	Identity  company          co_…                company                -    < 1,024  company.Create                   authorizer, serviceaccounts
+//	Identity  company          co_…                company                -    < 4,096  companies                        authorizer, companies, and whatever
+//	                                                                                                                     has to do with one
 //	Identity  role             role_…              role                   -    < 4,096  roles                            authorizer, serviceaccounts, keys,
 //	                                                                                                                     roles
 //	Identity  role_about       role_…              about                  -    < 4,096  roles                            roles
@@ -38,7 +39,7 @@ package dynamo
 //	Directory policy           policy#<node_… …>   policy                 -    < 8,192  rotationpolicies                 rotationpolicies, keys,
 //	                                                                                                                     serviceaccounts, sweeper
 //	Directory policy_at        pol_…               policy_at              -    < 300    rotationpolicies                 rotationpolicies
-//	Directory use              node_… co_… role_…  use                    -    < 300    with every create and delete     calendars; else conditions only
+//	Directory use              node_… co_… role_…  use                    -    < 300    with every create and delete     calendars, nodes, companies, keys
 //	                           cal_…
 //	Directory name             name#<noun>#<place> <folded name>          -    < 700    with every create and rename     (conditions only)
 //	Directory row              list#<noun>#<place> <folded>\x00<ID>       -    < 700    with every create and rename     serviceaccounts, keys
@@ -69,6 +70,8 @@ package dynamo
 // and none that a pattern of keys would have to narrow. Its partition key is not the key's, so that what it is written takes
 // nothing from the reads of verdicts.
 // A use item is created with its node, company, custom role or calendar, and is what "there is such a place" is conditional on.
+// That of a deleted company stays, closed: nothing more is counted in.
+// A company is one read unit of every verdict of its keys, however long the names of its account's owner.
 // A calendar's events are an item of their own (none when there are none), so that a list of calendars reads none of them; its
 // bound is calendar.MaxSize and what its keys and names take.
 //
@@ -120,6 +123,7 @@ package dynamo
 //	44  claim a recipient, note a message, take lines away   Store.SaveBox          UpdateItem, TransactWriteItems with lines
 //	45  a custom role, those of a page, who has one          Store.Role, Roles,     Query, BatchGetItem,
 //	                                                         Assigned               GetItem
+//	46  the companies of a page                              Store.Companies        BatchGetItem
 //
 // What holds for an account (policy.Resolve) is one call of pattern 33 with its own ID, its company's and its nodes': 2 to 10
 // items, each one read unit whether or not it is there, two when a policy is over 4 KiB (many long addresses). It is read when a
@@ -181,6 +185,7 @@ const (
 	attrStatus        = "status"
 	attrNodePath      = "node_path" // IDs of the nodes from the root, joined with "/"
 	attrCompany       = "company"
+	attrPackage       = "package_id"
 	attrRoleID        = "role_id"
 	attrContacts      = "contacts"
 	attrExternalID    = "external_id"
@@ -308,6 +313,10 @@ const (
 	attrPolicies        = "policies" // rotation policies that are attached to a place, or name a calendar
 	attrRoles           = "roles"
 	attrProtectedAPIs   = "protected_apis"
+
+	attrActiveAccounts = "active_accounts" // of a company: those that are not revoked
+	attrKeySum         = "key_sum"         // of a company: see apikey.Room
+	attrClosed         = "closed"          // true once the company is deleted
 )
 
 // Attributes of rows.

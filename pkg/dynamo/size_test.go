@@ -70,8 +70,9 @@ func TestItems_ThatAVerdictReadsAreOneReadUnitEach_P4(t *testing.T) {
 		UsedGen: 1e6, CreatedAt: sometime, Version: 1e6, EventSeq: 1e9}))+counter, readUnit)
 	require.Less(t, Size(encodeEmployee(employee.Employee{ID: "emp_00000000000000000001", Email: strings.Repeat("e", 254), FirstName: longest, LastName: longest,
 		Place: deepest, RoleID: role.Owner, Status: employee.Active, CreatedAt: sometime, UpdatedAt: sometime, Version: 1e6, EventSeq: 1e9})), 2048)
-	require.Less(t, Size(encodeCompany(company.Company{ID: deepest.Company, Name: longest, Place: deepest, Status: company.Suspended, CreatedAt: sometime,
-		UpdatedAt: sometime, Version: 1e6, EventSeq: 1e9})), 1024)
+	require.Less(t, Size(encodeCompany(company.Company{ID: deepest.Company, Name: longest, Place: deepest, PackageID: strings.Repeat("p", 40), Status: company.Suspended,
+		Owner: company.Owner{FirstName: longest, LastName: longest, Email: strings.Repeat("e", 254)}, ExternalID: longest, Tags: a.Tags,
+		CreatedBy: somebody, CreatedByName: longest + " " + longest, CreatedAt: sometime, UpdatedAt: sometime, Version: 1e6, EventSeq: 1e9})), readUnit)
 }
 
 func TestItems_OfMailAreOneWriteUnitEach(t *testing.T) {

@@ -12,6 +12,7 @@ func (b *builder) createAccount(w serviceaccount.Create) {
 	b.moveAbout(w, serviceaccount.Account{}, a)
 	b.moveRows(w, nil, b.store.accountRows(a))
 	b.moveUses(w, nil, accountUse(a))
+	b.inCompany(w, a.Place.Company)
 }
 
 func (b *builder) updateAccount(w serviceaccount.Update) {
@@ -79,6 +80,8 @@ func (b *builder) createKey(w apikey.Create) {
 	b.put(create(table, keyKey(k.ID), encodeKey(k), w, "the ID is taken"))
 	b.put(create(table, row, encodeKeyRow(k), w, "the key is in its account already"))
 	b.moveRows(w, nil, b.store.keyRows(k))
+	b.inCompany(w, k.Place.Company)
+	b.countKey(w)
 }
 
 func (b *builder) updateKey(w apikey.Update) {

@@ -27,10 +27,11 @@ const (
 	Keys            Noun = "keys"
 	KeysByExpiry    Noun = "keys_by_expiry" // by the time of their end, soonest first; with From and Before instead of Prefix
 	Calendars       Noun = "calendars"
-	Nodes           Noun = "nodes"    // a node stands at itself; with Direct, those directly below the place
-	Roles           Noun = "roles"    // custom ones
-	RolesAt         Noun = "roles_at" // those of the place itself: what whoever stands below it may be given
-	Policies        Noun = "policies" // rows hold the ID of what a policy is attached to; they have no name
+	Nodes           Noun = "nodes"     // a node stands at itself; with Direct, those directly below the place
+	Companies       Noun = "companies" // a company stands at itself; with Direct, those directly under the node
+	Roles           Noun = "roles"     // custom ones
+	RolesAt         Noun = "roles_at"  // those of the place itself: what whoever stands below it may be given
+	Policies        Noun = "policies"  // rows hold the ID of what a policy is attached to; they have no name
 )
 
 // Query selects rows of one place.
@@ -87,7 +88,7 @@ type Where struct {
 	Company id.Company
 }
 
-// Places finds nodes and companies; one that is not there is a fault of kind not_found.
+// Places finds nodes and companies; one that is not there, and a company that was deleted, is a fault of kind not_found.
 type Places interface {
 	Node(ctx context.Context, n id.Node) (node.Node, error)
 	Company(ctx context.Context, c id.Company) (company.Company, error)

@@ -17,6 +17,9 @@ func (t *transaction) createAccount(w serviceaccount.Create) string {
 	if !t.there(a.Place.ID()) || !t.assignable(a.RoleID) {
 		return "the account's place or role is not there"
 	}
+	if !t.open(a.Place.Company) {
+		return "the account's company is not active"
+	}
 	if !t.claim("service accounts", a.Place.ID(), a.Name) {
 		return "a sibling has the account's name"
 	}

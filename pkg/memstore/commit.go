@@ -117,6 +117,10 @@ func (t *transaction) write(w change.Write) string {
 		return t.deleteNode(w)
 	case company.Create:
 		return t.createCompany(w)
+	case company.Update:
+		return t.updateCompany(w)
+	case company.Delete:
+		return t.deleteCompany(w)
 	case employee.Create:
 		return t.createEmployee(w)
 	case role.Create:

@@ -270,6 +270,10 @@ func (f *Flaky) Nodes(ctx context.Context, ids []id.Node) ([]node.Node, error) {
 	return through(ctx, f, "Nodes", func(ctx context.Context) ([]node.Node, error) { return f.Under.Nodes(ctx, ids) })
 }
 
+func (f *Flaky) Companies(ctx context.Context, ids []id.Company) ([]company.Company, error) {
+	return through(ctx, f, "Companies", func(ctx context.Context) ([]company.Company, error) { return f.Under.Companies(ctx, ids) })
+}
+
 func (f *Flaky) Contents(ctx context.Context, place string) (node.Contents, error) {
 	return through(ctx, f, "Contents", func(ctx context.Context) (node.Contents, error) { return f.Under.Contents(ctx, place) })
 }

@@ -19,6 +19,12 @@ func (t *transaction) createKey(w apikey.Create) string {
 	if _, ok := t.keys[k.ID]; ok {
 		return "the key exists"
 	}
+	if !t.open(k.Place.Company) {
+		return "the key's company is not active"
+	}
+	if !t.countKey(w) {
+		return "the key's company has no room"
+	}
 	t.touch("key " + string(k.ID))
 	t.then(func() { t.keys[k.ID] = k })
 	return ""

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rekey-dev/rekey/pkg/company"
 	"github.com/rekey-dev/rekey/pkg/fold"
 	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/place"
@@ -62,6 +63,16 @@ func (s *Store) List(ctx context.Context, q listing.Query) (listing.Page, error)
 		for _, r := range s.roles {
 			if q.Noun == listing.Roles || r.Place.ID() == q.Place {
 				add(r.Place, r.Name, string(r.ID))
+			}
+		}
+	case listing.Companies:
+		for _, c := range s.companies {
+			switch folded := fold.Name(c.Name); {
+			case c.Status == company.Deleted:
+			case !q.Direct:
+				add(c.Place, c.Name, string(c.ID))
+			case string(c.Place.Node()) == q.Place && strings.HasPrefix(folded, fold.Name(q.Prefix)) && folded > q.After:
+				rows = append(rows, listing.Row{ID: string(c.ID), Position: folded})
 			}
 		}
 	case listing.Policies:

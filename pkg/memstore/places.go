@@ -93,13 +93,14 @@ func (s *Store) contents(at string) (c node.Contents) {
 		c.Nodes += truth(string(n.ParentID) == at)
 	}
 	for _, co := range s.companies {
-		c.Companies += truth(string(co.Place.Node()) == at)
+		c.Companies += truth(string(co.Place.Node()) == at && co.Status != company.Deleted)
 	}
 	for _, e := range s.employees {
 		c.Employees += truth(string(e.Place.Node()) == at)
 	}
 	for _, a := range s.accounts {
 		c.ServiceAccounts += truth(a.Place.ID() == at && a.Status != serviceaccount.Deleted)
+		c.ActiveAccounts += truth(string(a.Place.Company) == at && a.Status == serviceaccount.Active)
 	}
 	for _, one := range s.calendars {
 		c.Calendars += truth(one.Place.ID() == at)
@@ -110,6 +111,7 @@ func (s *Store) contents(at string) (c node.Contents) {
 	for _, r := range s.roles {
 		c.Roles += truth(r.Place.ID() == at)
 	}
+	c.Keys = s.keySums[id.Company(at)]
 	return c
 }
 
@@ -149,26 +151,11 @@ func (s *Store) Nodes(ctx context.Context, ids []id.Node) ([]node.Node, error) {
 	return out, nil
 }
 
-func (t *transaction) createCompany(w company.Create) string {
-	if _, ok := t.companies[w.Company.ID]; ok {
-		return "the company exists"
-	}
-	if !t.there(string(w.Company.Place.Node())) {
-		return "the company's node is not there"
-	}
-	if !t.claim("companies", string(w.Company.Place.Node()), w.Company.Name) {
-		return "a sibling has the company's name"
-	}
-	t.touch("company " + string(w.Company.ID))
-	t.then(func() { t.companies[w.Company.ID] = w.Company })
-	return ""
-}
-
 // there tells whether a node or a company exists, or is created by the same Set.
 func (t *transaction) there(place string) bool {
 	_, isNode := t.nodes[id.Node(place)]
-	_, isCompany := t.companies[id.Company(place)]
-	return isNode || isCompany || t.made[place]
+	c, isCompany := t.companies[id.Company(place)]
+	return isNode || isCompany && c.Status != company.Deleted || t.made[place]
 }
 
 // assignable tells whether a role exists: a built-in one always does.
@@ -192,11 +179,6 @@ func (s *Store) MSP(ctx context.Context) (msp.MSP, error) {
 // Node returns a node.
 func (s *Store) Node(ctx context.Context, n id.Node) (node.Node, error) {
 	return one(ctx, s, s.nodes, n, "node")
-}
-
-// Company returns a company.
-func (s *Store) Company(ctx context.Context, c id.Company) (company.Company, error) {
-	return one(ctx, s, s.companies, c, "company")
 }
 
 // one finds one object; its absence is a fault of kind not_found.

@@ -45,6 +45,7 @@ type Store struct {
 	msp       *msp.MSP
 	nodes     map[id.Node]node.Node
 	companies map[id.Company]company.Company
+	keySums   map[id.Company]int // see apikey.Room
 	roles     map[id.Role]role.Custom
 	employees map[id.Employee]employee.Employee
 	tokens    map[id.PAT]heldToken
@@ -82,6 +83,7 @@ func New() *Store {
 	return &Store{
 		nodes:     map[id.Node]node.Node{},
 		companies: map[id.Company]company.Company{},
+		keySums:   map[id.Company]int{},
 		roles:     map[id.Role]role.Custom{},
 		employees: map[id.Employee]employee.Employee{},
 		tokens:    map[id.PAT]heldToken{},
@@ -117,7 +119,7 @@ func (s *Store) Break(down bool) {
 func (s *Store) PutCompany(c company.Company) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.companies[c.ID] = c
+	s.companies[c.ID] = copyCompany(c)
 }
 
 // Events returns every audit record, oldest first, for a test that looks at them all.
@@ -151,6 +153,11 @@ func put[K1, K2 comparable, V any](m map[K1]map[K2]V, k1 K1, k2 K2, v V) {
 		m[k1] = map[K2]V{}
 	}
 	m[k1][k2] = v
+}
+
+func copyCompany(c company.Company) company.Company {
+	c.Tags = slices.Clone(c.Tags)
+	return c
 }
 
 func copyAccount(a serviceaccount.Account) serviceaccount.Account {

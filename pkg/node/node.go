@@ -28,6 +28,10 @@ func (n Node) Depth() int { return len(n.Place.Nodes()) }
 // Contents counts what stands directly at a place; a place is deleted when all of it is 0. Policies are those attached to it.
 type Contents struct {
 	Nodes, Companies, Employees, ServiceAccounts, Calendars, Policies, Roles, ProtectedAPIs int
+
+	// ActiveAccounts and Keys are counted for companies only: its accounts that are not revoked, and at least as many keys as it has
+	// that are not revoked. Each new key is counted, its end is not: a count made anew replaces the sum (apikey.Create).
+	ActiveAccounts, Keys int
 }
 
 // Create puts a new node and the rows that list it. It is lost when the ID exists, the parent does not, or a sibling has the

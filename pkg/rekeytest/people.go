@@ -63,7 +63,7 @@ func (w *World) NewCompany(name string, under place.Place) place.Place {
 	w.T.Helper()
 	at := place.Place{Path: under.Path, Company: id.New[id.Company](w.Rand)}
 	w.Commit(w.Happened("company", string(at.Company), at, 1), company.Create{Company: company.Company{ID: at.Company, Name: name,
-		Place: at, Status: company.Active, CreatedAt: w.Now(), UpdatedAt: w.Now(), Version: 1, EventSeq: 1}})
+		Place: at, PackageID: "large", Status: company.Active, Owner: company.Owner{FirstName: "Grace", LastName: "Hopper", Email: "grace@example.com"}, CreatedAt: w.Now(), UpdatedAt: w.Now(), Version: 1, EventSeq: 1}})
 	return at
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/authorizer"
+	"github.com/rekey-dev/rekey/pkg/billing"
 	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/fold"
 	"github.com/rekey-dev/rekey/pkg/grant"
@@ -30,6 +31,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/setup"
+	"github.com/rekey-dev/rekey/pkg/tenancy"
 	"github.com/rekey-dev/rekey/pkg/token"
 	"github.com/rekey-dev/rekey/pkg/tree"
 	"github.com/rekey-dev/rekey/pkg/verify"
@@ -69,6 +71,7 @@ type World struct {
 	Calendars *calendar.Service
 	Tree      *tree.Service
 	Roles     *grant.Service
+	Companies *tenancy.Service
 	Tokens    *accesstoken.Service
 	Setup     *setup.Service
 	Verifier  *verify.Verifier // one environment's
@@ -90,18 +93,22 @@ type World struct {
 	secrets []token.Secret
 }
 
+// packages are those that a world's companies can have: tiny allows two keys, large as many as one likes.
+var packages = billing.Catalogue{Packages: []billing.Package{{ID: "tiny", Name: "Tiny", Limits: billing.Limits{Keys: To(2)}}, {ID: "large", Name: "Large"}}}
+
 // Empty makes a world on which set-up has not run.
 func Empty(t TB) *World {
 	w := &World{T: t, Ctx: context.Background(), Mem: memstore.New(), Clock: &Clock{now: Start}, Rand: NewRand(t.Name())}
 	w.Store = memstore.NewFlaky(patient{w.Mem})
 	w.Peppers, w.Derivation = NewRing(w.Rand), NewRing(w.Rand)
 	w.Mint = &mint.Mint{Peppers: w.Peppers, Derivation: w.Derivation, Rand: w.Rand}
-	w.Keys = &apikey.Service{Store: w.Store, Mint: w.Mint, Fold: fold.Name, Now: w.Clock.Now, Rand: w.Rand, Needs: authorizer.Needs}
+	w.Keys = &apikey.Service{Store: w.Store, Mint: w.Mint, Fold: fold.Name, Now: w.Clock.Now, Rand: w.Rand, Needs: authorizer.Needs, KeyLimit: packages.Keys}
 	w.Accounts = &serviceaccount.Service{Store: w.Store, Keys: w.Keys, Fold: fold.Name, Now: w.Clock.Now, Rand: w.Rand, LockAt: policy.LockAt(w.Store)}
 	w.Rotations = &rotation.Service{Store: w.Store, Keys: w.Keys, Mint: w.Mint, Terms: rotation.Under(w.Store), Now: w.Clock.Now, Rand: w.Rand}
 	w.Tokens = &accesstoken.Service{Store: w.Store, Now: w.Clock.Now, Rand: w.Rand}
 	w.Tree = &tree.Service{Store: w.Store, Now: w.Clock.Now, Rand: w.Rand}
 	w.Roles = &grant.Service{Store: w.Store, Fold: fold.Name, Now: w.Clock.Now, Rand: w.Rand}
+	w.Companies = &tenancy.Service{Store: w.Store, Packages: packages, Now: w.Clock.Now, Rand: w.Rand}
 	w.Calendars = &calendar.Service{Store: w.Store, Now: w.Clock.Now, Rand: w.Rand}
 	w.Policies = &policy.Service{Store: w.Store, Now: w.Clock.Now, Rand: w.Rand}
 	w.Setup = &setup.Service{Store: w.Store, Code: code{}, Mint: w.Mint, Now: w.Clock.Now, Rand: w.Rand}

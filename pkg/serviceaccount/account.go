@@ -53,7 +53,8 @@ type Ended struct {
 	Reason string
 }
 
-// Create puts a new account. It is lost when the ID exists, a sibling has the name, or its node or company is not there.
+// Create puts a new account. It is lost when the ID exists, a sibling has the name, its node or company is not there, or the
+// company is not active.
 type Create struct{ Account Account }
 
 func (Create) Write() {}

@@ -33,7 +33,7 @@ type New struct {
 }
 
 // Create makes an account. Atomic: the account, its name's uniqueness among its siblings, the place's count, the audit
-// record and the idempotency record.
+// record and the idempotency record, on condition that a company is active.
 func (s *Service) Create(ctx context.Context, c call.Call, in New) (View, error) {
 	return change.Retry(func() (View, error) { return s.create(ctx, c, in) })
 }
@@ -64,7 +64,7 @@ func (s *Service) create(ctx context.Context, c call.Call, in New) (View, error)
 		return View{}, err
 	}
 	if !open {
-		return View{}, fault.New(fault.CompanySuspended, "The company is suspended. Resume it first.")
+		return View{}, companySuspended()
 	}
 	bad := checkTexts(&in.Description, &in.ExternalID, &in.Contacts, &in.Tags)
 	if problem := name.Check(in.Name); problem != "" {
@@ -93,13 +93,20 @@ func (s *Service) create(ctx context.Context, c call.Call, in New) (View, error)
 	var lost *change.Lost
 	if errors.As(err, &lost) {
 		if _, ok := lost.Write.(Create); ok {
-			if _, _, gone := s.placeOf(ctx, in); gone != nil {
+			switch _, open, gone := s.placeOf(ctx, in); {
+			case gone != nil:
 				return View{}, gone
+			case !open:
+				return View{}, companySuspended()
 			}
 			return View{}, nameTaken()
 		}
 	}
 	return view, err
+}
+
+func companySuspended() error {
+	return fault.New(fault.CompanySuspended, "The company is suspended. Resume it first.")
 }
 
 func nameTaken() error {

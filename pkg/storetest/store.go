@@ -101,6 +101,7 @@ type Store interface {
 
 	// Calendar returns a calendar with its events and the number of its policies.
 	Nodes(ctx context.Context, ids []id.Node) ([]node.Node, error)
+	Companies(ctx context.Context, ids []id.Company) ([]company.Company, error)
 	Contents(ctx context.Context, place string) (node.Contents, error)
 	// Role returns a custom role with all that is written about it.
 	Role(ctx context.Context, r id.Role) (role.Custom, error)

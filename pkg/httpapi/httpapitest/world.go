@@ -17,7 +17,9 @@ import (
 	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/httpapi"
 	"github.com/rekey-dev/rekey/pkg/httpapi/auditevents"
+	"github.com/rekey-dev/rekey/pkg/httpapi/billing"
 	"github.com/rekey-dev/rekey/pkg/httpapi/calendars"
+	"github.com/rekey-dev/rekey/pkg/httpapi/companies"
 	"github.com/rekey-dev/rekey/pkg/httpapi/keys"
 	"github.com/rekey-dev/rekey/pkg/httpapi/keystatus"
 	"github.com/rekey-dev/rekey/pkg/httpapi/me"
@@ -62,6 +64,8 @@ func serve(t *testing.T, inner *rekeytest.World) *World {
 	auditevents.Register(w.API, w.Store)
 	calendars.Register(w.API, w.Calendars)
 	nodes.Register(w.API, w.Tree)
+	companies.Register(w.API, w.Companies)
+	billing.Register(w.API, w.Companies.Packages)
 	keys.Register(w.API, w.World.Keys, w.Rotations, w.Now)
 	keystatus.Register(w.API, w.Status)
 	me.Register(w.API, w.Store)

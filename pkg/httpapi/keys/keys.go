@@ -90,7 +90,7 @@ func (r resource) registerIssue() {
 	httpapi.Register(r.api, httpapi.Operation{ID: "issueKey", Method: http.MethodPost, Path: "/service-accounts/{id}/keys", Tag: noun,
 		Summary: "Issue a key", Description: "The secret is shown once or, with deliver_to, put straight into its consumer's secret. The caller must hold every scope of the key.",
 		Access: httpapi.Needs(permission.KeysIssue), Denied: denied(audit.KeyIssued, "service_account"), Status: http.StatusCreated, Tagged: true,
-		Errors: []fault.Kind{fault.NotGrantable, fault.Ended, fault.CompanySuspended, fault.Conflict}},
+		Errors: []fault.Kind{fault.NotGrantable, fault.Ended, fault.CompanySuspended, fault.Conflict, fault.LimitReached}},
 		func(ctx context.Context, c call.Call, in *issueInput) (apikey.Shown, error) {
 			account, ok := id.Parse[id.ServiceAccount](in.ID)
 			if !ok {

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rekey-dev/rekey/pkg/httpapi/httpapitest"
+)
+
+// function is an environment in which nothing of AWS can be reached.
+func function(name string) (string, bool) {
+	value, ok := map[string]string{"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "signing",
+		"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "REKEY_LOG_LEVEL": "error"}[name]
+	return value, ok
+}
+
+func TestHandler_ServesThePackagesOfTheDeployment_W4_P1(t *testing.T) {
+	handle, err := newHandler(t.Context(), function)
+	require.NoError(t, err)
+	for _, sample := range []string{"billing-packages.json"} {
+		out, err := handle(t.Context(), httpapitest.Event(t, sample))
+		require.NoError(t, err)
+		require.Equal(t, 200, out.StatusCode, out.Body)
+	}
+}
+
+func TestHandler_SaysWhatIsMissing(t *testing.T) {
+	_, err := newHandler(t.Context(), func(string) (string, bool) { return "", false })
+	require.ErrorContains(t, err, "settings: missing: ")
+	require.ErrorContains(t, err, "AWS_REGION")
+}
