@@ -1,6 +1,8 @@
 package dynamo_test
 
 import (
+	"crypto/rand"
+	"fmt"
 	"math"
 	"os"
 	"strings"
@@ -11,10 +13,17 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/authz"
+	"github.com/rekey-dev/rekey/pkg/call"
+	"github.com/rekey-dev/rekey/pkg/company"
 	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/lock"
+	"github.com/rekey-dev/rekey/pkg/node"
 	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+	"github.com/rekey-dev/rekey/pkg/tenancy"
 	"github.com/rekey-dev/rekey/pkg/usage"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
@@ -232,4 +241,46 @@ func TestTally_IsOneUnitARow_B4(t *testing.T) {
 	b := w.meter.take()
 	require.Equal(t, []string{"Query"}, b.calls)
 	require.Equal(t, 1.0, b.reads)
+}
+
+// Pages of a list cost a query and a read each, whatever the number of companies; what else a page costs is the place that was
+// asked for.
+func TestCompanies_ThreeHundredUnderOneNodeAreAsManyQueriesAsPages_W5(t *testing.T) {
+	t.Parallel()
+	w := metered(t)
+	middle := w.root.Child(draw[id.Node]())
+	leaf := middle.Child(draw[id.Node]())
+	for _, p := range []struct{ at, under place.Place }{{middle, w.root}, {leaf, middle}} {
+		w.commit(setOf(record("node", p.at.ID(), 1, p.at), node.Create{Node: node.Node{ID: p.at.Node(), ParentID: p.under.Node(), Name: p.at.ID(), Place: p.at,
+			CreatedAt: now, UpdatedAt: now, Version: 1, EventSeq: 1}}))
+	}
+	for i := range 300 {
+		at := place.Place{Path: leaf.Path, Company: draw[id.Company]()}
+		w.commit(setOf(record("company", string(at.Company), 1, at), company.Create{Company: company.Company{ID: at.Company, Name: fmt.Sprintf("Company %03d", i),
+			Place: at, PackageID: "business", Status: company.Active, Owner: company.Owner{FirstName: "Grace", LastName: "Hopper", Email: "grace@example.com"},
+			CreatedAt: now, UpdatedAt: now, Version: 1, EventSeq: 1}}))
+	}
+	companies := &tenancy.Service{Store: w.Store, Now: func() time.Time { return now }, Rand: rand.Reader}
+	c := call.Call{Caller: authz.Caller{Type: audit.Employee, Place: w.root, Role: permission.All, Effective: permission.All}}
+	for _, where := range []listing.Where{{Node: middle.Node()}, {Node: leaf.Node(), Direct: true}} {
+		w.meter.take()
+		seen, pages := 0, 0
+		for after := ""; pages == 0 || after != ""; pages++ {
+			found, next, err := companies.List(t.Context(), c, where, tenancy.Filter{}, after, 50)
+			require.NoError(t, err)
+			seen, after = seen+len(found), next
+		}
+		b := w.meter.take()
+		require.Equal(t, 300, seen)
+		queries := 0
+		for _, one := range b.calls {
+			if one == "Query" {
+				queries++
+			}
+		}
+		require.LessOrEqual(t, queries, 300/50+1)
+		require.LessOrEqual(t, len(b.calls), 3*pages)
+		require.LessOrEqual(t, b.reads, 300+10*float64(pages))
+		t.Logf("300 companies in %d pages: %d calls, %d of them queries, %v read units", pages, len(b.calls), queries, b.reads)
+	}
 }

@@ -54,7 +54,6 @@ func (b *builder) deleteCompany(w company.Delete) {
 	used := action{table: b.store.tables.Directory, key: useKey(string(w.Old.ID)), write: w, reason: "something stands there"}
 	e := &used.expr
 	e.require(e.exists(attrPK))
-	e.require(e.missing(attrClosed))
 	for _, counter := range standing {
 		if counter == attrServiceAccounts {
 			counter = attrActiveAccounts

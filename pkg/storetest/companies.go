@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/company"
 	"github.com/rekey-dev/rekey/pkg/id"
@@ -113,6 +114,7 @@ var companyTests = []test{
 	{"a company is deleted when no account of it is active, and revoked ones can be deleted later", func(w *world) {
 		for what, put := range map[string]func(at place.Place){
 			"an account": func(at place.Place) { w.account("Recorder", at) },
+			"a calendar": func(at place.Place) { w.calendar("Freezes", at) },
 			"a policy":   func(at place.Place) { w.policyOf(policy.Attachment{Kind: policy.Company, ID: at.ID()}, at) },
 		} {
 			c := w.company("of "+what, w.below)
@@ -137,6 +139,9 @@ var companyTests = []test{
 		w.NotContains(w.list(listing.Query{Noun: listing.Companies, Place: w.root.ID()}, 100), string(c.ID))
 		w.company("Globex", w.below)
 		w.lost(w.creation(w.newAccount("Late", c.Place)), serviceaccount.Create{})
+		w.lost(w.calendarMade(w.newCalendar("Late", c.Place)), calendar.Create{})
+		p := w.newPolicy(policy.Attachment{Kind: policy.Company, ID: string(c.ID)}, c.Place)
+		w.lost(w.set(w.happened("policy", string(p.ID), 1), policy.Create{Policy: p}), policy.Create{})
 		w.lost(w.closing(c), company.Delete{})
 		a = w.readAccount(a.ID)
 		w.commit(w.edit(a, func(n *serviceaccount.Account) { n.Status = serviceaccount.Deleted }))
@@ -176,6 +181,13 @@ var companyTests = []test{
 				w.NoError(ignoreLost(errs[1]))
 				w.lost(w.issue(w.readAccount(a.ID), w.newKey(a, "late")), apikey.Create{})
 			}
+		}
+	}},
+	{"of a deletion and a calendar at the same moment one wins", func(w *world) {
+		for range 8 {
+			c := w.company("Globex "+string(newID[id.Company]()), w.below)
+			sets := []change.Set{w.closing(c), w.calendarMade(w.newCalendar("Freezes", c.Place))}
+			w.oneWon(together(2, func(i int) error { return w.store.Commit(w.ctx, sets[i]) }))
 		}
 	}},
 	{"of many suspensions and resumptions at once each follows what it has read", func(w *world) {
