@@ -13,6 +13,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/rekeytest"
+	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
@@ -315,4 +316,17 @@ func TestCompanies_WallsHold_P4(t *testing.T) {
 	}
 	w.Call(w.Owner.Secret, on("GET", "co_00000000000000000009", "")).Problem(t, 404, "not_found")
 	w.Call(w.Owner.Secret, on("GET", "nonsense", "")).Problem(t, 404, "not_found")
+}
+
+func TestCompanies_AnAutomationReadsItsOwnAndAnIntegrationNone_W5(t *testing.T) {
+	w := httpapitest.New(t)
+	other := text(t, w.Call(w.Owner.Secret, create(w.Below.ID(), "Initech")), "id")
+	automation := w.Issue(w.AccountWith("Automation", w.Company, role.Automation).ID, "k").Secret
+	require.Equal(t, "Acme", text(t, w.Call(automation, on("GET", w.Company.ID(), "")), "name"))
+	require.Equal(t, []string{"Acme"}, field(w.Call(automation, list("")).Items(t), "name"))
+	w.Call(automation, on("GET", other, "")).Problem(t, 404, "not_found")
+	w.Call(automation, act("suspend", w.Company.ID(), "{}")).Problem(t, 404, "not_found")
+	integration := w.Issue(w.AccountWith("Integration", w.Company, role.Integration).ID, "k").Secret
+	w.Call(integration, on("GET", w.Company.ID(), "")).Problem(t, 404, "not_found")
+	w.Call(integration, list("")).Problem(t, 403, "missing_permission")
 }
