@@ -1,8 +1,9 @@
-// Command billing serves what companies are billed by:
+// Command billing serves what companies are billed by, and what they used:
 //
 //	GET /v1/packages
+//	GET /v1/usage
 //
-// It has no settings: the packages are embedded.
+// Its settings are IDENTITY_TABLE, DIRECTORY_TABLE and CURSOR_SECRET.
 package main
 
 import (
@@ -12,8 +13,11 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/billing"
 	"github.com/rekey-dev/rekey/pkg/boot"
+	"github.com/rekey-dev/rekey/pkg/fold"
 	"github.com/rekey-dev/rekey/pkg/httpapi"
 	resource "github.com/rekey-dev/rekey/pkg/httpapi/billing"
+	"github.com/rekey-dev/rekey/pkg/page"
+	"github.com/rekey-dev/rekey/pkg/tenancy"
 )
 
 func main() { boot.Main(newHandler) }
@@ -24,7 +28,10 @@ func newHandler(ctx context.Context, lookup boot.Lookup) (httpapi.Handler, error
 		return nil, err
 	}
 	env := boot.Read(lookup)
-	api := httpapi.New(httpapi.Settings{Now: time.Now, Rand: rand.Reader, Log: env.Logger()})
-	resource.Register(api, packages)
+	store := env.Store(fold.Name, boot.Identity, boot.Directory)
+	service := &tenancy.Service{Store: store, Packages: packages, Now: time.Now, Rand: rand.Reader}
+	api := httpapi.New(httpapi.Settings{Now: time.Now, Rand: rand.Reader, Log: env.Logger(),
+		Cursors: &page.Sealer{Keys: env.CursorKeys(), Now: time.Now, Rand: rand.Reader}})
+	resource.Register(api, service, packages)
 	return api.Handle, env.Ready(ctx)
 }

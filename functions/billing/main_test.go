@@ -11,7 +11,8 @@ import (
 // function is an environment in which nothing of AWS can be reached.
 func function(name string) (string, bool) {
 	value, ok := map[string]string{"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "signing",
-		"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "REKEY_LOG_LEVEL": "error"}[name]
+		"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "REKEY_LOG_LEVEL": "error", "IDENTITY_TABLE": "IdentityTable", "DIRECTORY_TABLE": "DirectoryTable",
+		"CURSOR_SECRET": "cursor"}[name]
 	return value, ok
 }
 
@@ -23,6 +24,10 @@ func TestHandler_ServesThePackagesOfTheDeployment_W4_P1(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 200, out.StatusCode, out.Body)
 	}
+	out, err := handle(t.Context(), httpapitest.Event(t, "billing-usage.json"))
+	require.NoError(t, err)
+	require.Equal(t, 503, out.StatusCode, "without its tables")
+	require.NotEmpty(t, out.Headers["Retry-After"])
 }
 
 func TestHandler_SaysWhatIsMissing(t *testing.T) {

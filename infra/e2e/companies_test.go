@@ -88,3 +88,17 @@ func TestCompany_HasAsManyKeysAsItsPackageAllows_W4_S7(t *testing.T) {
 	p.post("/keys/"+last.id+"/revoke", nil).expect(http.StatusOK)
 	p.issue(account)
 }
+
+func TestUsage_IsShownForEachCompany_W4_S7(t *testing.T) {
+	t.Parallel()
+	p := asOwner(t)
+	co := p.newCompany(newName(t), "unlimited").Text("id")
+	p.issue(p.post("/service-accounts", client.Object{"name": newName(t), "company_id": co}).expect(http.StatusCreated).Text("id"))
+	used := p.get("/usage?company_id=" + co).expect(http.StatusOK)
+	require.Positive(t, used.Number("seats.used"))
+	one := used.Objects("items")[0]
+	require.Equal(t, "unlimited", one.Text("package_id"))
+	require.Equal(t, map[string]any{"count": 1.0, "counts_towards_seats": false}, one["service_accounts"])
+	require.EqualValues(t, 1, one.Number("keys"))
+	p.get("/usage?month=2000-01").invalid("/month")
+}

@@ -39,7 +39,7 @@ var resources = []struct {
 	{"RotationPoliciesFunction", func(a *httpapi.API) { rotationpolicies.Register(a, nil, time.Now) }},
 	{"NodesFunction", func(a *httpapi.API) { nodes.Register(a, nil) }},
 	{"CompaniesFunction", func(a *httpapi.API) { companies.Register(a, nil) }},
-	{"BillingFunction", func(a *httpapi.API) { billing.Register(a, packages.Catalogue{}) }},
+	{"BillingFunction", func(a *httpapi.API) { billing.Register(a, nil, packages.Catalogue{}) }},
 	{"CalendarsFunction", func(a *httpapi.API) { calendars.Register(a, nil) }},
 	{"RolesFunction", func(a *httpapi.API) { roles.Register(a, nil) }},
 	{"AuditEventsFunction", func(a *httpapi.API) { auditevents.Register(a, nil) }},

@@ -63,4 +63,5 @@ POST /service-accounts/{id}/keys	keys:issue	user.updated/key.issued/service_acco
 POST /service-accounts/{id}/revoke	service_accounts:delete	service_account.revoked//service_account
 POST /service-accounts/{id}/rotate	service_accounts:rotate	service_account.rotated//service_account
 POST /service-accounts/{id}/unlock	keys:unlock	principal.unlocked//service_account
+GET /usage	billing:read
 `

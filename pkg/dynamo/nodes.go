@@ -80,11 +80,26 @@ func (s *Store) Nodes(ctx context.Context, ids []id.Node) (_ []node.Node, err er
 // Contents counts what stands directly at a node or a company: one read.
 func (s *Store) Contents(ctx context.Context, place string) (_ node.Contents, err error) {
 	defer wrap(&err, "Store.Contents(%s)", place)
-	return one(ctx, s, s.tables.Directory, useKey(place), "place", func(it item) (node.Contents, error) {
+	return one(ctx, s, s.tables.Directory, useKey(place), "place", decodeContents)
+}
+
+// ContentsOf does so for several places; those that are not there are left out. One call for up to 100.
+func (s *Store) ContentsOf(ctx context.Context, places []string) (_ map[string]node.Contents, err error) {
+	defer wrap(&err, "Store.ContentsOf(%d)", len(places))
+	out := make(map[string]node.Contents, len(places))
+	_, err = many(ctx, s, s.tables.Directory, unique(places, useKey), func(it item) (c node.Contents, err error) {
 		r := reader{it: it}
-		return node.Contents{Nodes: int(r.int(attrChildren)), Companies: int(r.int(attrCompanies)), Employees: int(r.int(attrEmployees)),
-			ServiceAccounts: int(r.int(attrServiceAccounts)), Calendars: int(r.int(attrCalendars)), Policies: int(r.int(attrPolicies)),
-			Roles: int(r.int(attrRoles)), ProtectedAPIs: int(r.int(attrProtectedAPIs)), ActiveAccounts: int(r.int(attrActiveAccounts)),
-			Keys: int(r.int(attrKeySum))}, r.err
+		place := r.string(attrPK)
+		out[place], err = decodeContents(it)
+		return c, err
 	})
+	return out, err
+}
+
+func decodeContents(it item) (node.Contents, error) {
+	r := reader{it: it}
+	return node.Contents{Nodes: int(r.int(attrChildren)), Companies: int(r.int(attrCompanies)), Employees: int(r.int(attrEmployees)),
+		ServiceAccounts: int(r.int(attrServiceAccounts)), Calendars: int(r.int(attrCalendars)), Policies: int(r.int(attrPolicies)),
+		Roles: int(r.int(attrRoles)), ProtectedAPIs: int(r.int(attrProtectedAPIs)), ActiveAccounts: int(r.int(attrActiveAccounts)),
+		Keys: int(r.int(attrKeySum))}, r.err
 }

@@ -400,6 +400,13 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		require.NoError(t, roles.Delete(t.Context(), c, r.ID))
 	})
 
+	during("BillingFunction", func() {
+		companies := &tenancy.Service{Store: store, Packages: packages, Now: clock, Rand: rand.Reader}
+		for _, co := range []id.Company{"", within.ID} {
+			ok(companies.Usage(t.Context(), c, co, tenancy.Month{}, "", 50))
+		}
+	})
+
 	during("CalendarsFunction", func() {
 		calendars := &calendar.Service{Store: store, Now: clock, Rand: rand.Reader}
 		one := []calendar.Event{{UID: "1", Start: now}}

@@ -123,7 +123,7 @@ package dynamo
 //	44  claim a recipient, note a message, take lines away   Store.SaveBox          UpdateItem, TransactWriteItems with lines
 //	45  a custom role, those of a page, who has one          Store.Role, Roles,     Query, BatchGetItem,
 //	                                                         Assigned               GetItem
-//	46  the companies of a page                              Store.Companies        BatchGetItem
+//	46  the companies of a page; what stands at places       Store.Companies, ContentsOf  BatchGetItem
 //
 // What holds for an account (policy.Resolve) is one call of pattern 33 with its own ID, its company's and its nodes': 2 to 10
 // items, each one read unit whether or not it is there, two when a policy is over 4 KiB (many long addresses). It is read when a

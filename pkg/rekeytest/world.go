@@ -94,7 +94,7 @@ type World struct {
 }
 
 // packages are those that a world's companies can have: tiny allows two keys, large as many as one likes.
-var packages = billing.Catalogue{Packages: []billing.Package{{ID: "tiny", Name: "Tiny", Limits: billing.Limits{Keys: To(2)}}, {ID: "large", Name: "Large"}}}
+var packages = billing.Catalogue{Seats: To(25), Packages: []billing.Package{{ID: "tiny", Name: "Tiny", Limits: billing.Limits{Keys: To(2)}}, {ID: "large", Name: "Large"}}}
 
 // Empty makes a world on which set-up has not run.
 func Empty(t TB) *World {

@@ -84,6 +84,7 @@ var expectedRoutes = []templateRoute{
 	{"POST", "/service-accounts/{id}/rotate", "ServiceAccountsFunction", false},
 	{"POST", "/service-accounts/{id}/unlock", "ServiceAccountsFunction", false},
 	{"POST", "/setup", "SetupFunction", true},
+	{"GET", "/usage", "BillingFunction", false},
 }
 
 // templateRoutes reads the routes of template.yaml, sorted by path and method. Whatever is said about authorization at

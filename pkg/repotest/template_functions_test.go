@@ -22,7 +22,7 @@ var environments = map[string][]string{
 	"AuditEventsFunction":      {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "CURSOR_SECRET"},
 	"AuthorizerFunction":       {"IDENTITY_TABLE", "AUDIT_TABLE", "PEPPERS_SECRET", "HOLD"},
 	"NodesFunction":            {"DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "CURSOR_SECRET"},
-	"BillingFunction":          {},
+	"BillingFunction":          {"IDENTITY_TABLE", "DIRECTORY_TABLE", "CURSOR_SECRET"},
 	"CompaniesFunction":        {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "CURSOR_SECRET"},
 	"CalendarsFunction":        {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "CURSOR_SECRET"},
 	"DispatcherFunction":       {"BUS_NAME", "DEAD_LETTER_QUEUE_URL"},

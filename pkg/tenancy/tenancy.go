@@ -28,6 +28,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+	"github.com/rekey-dev/rekey/pkg/usage"
 )
 
 // Store is what the use cases of companies read and write. Reads are strongly consistent; an object that is not there, and a
@@ -40,6 +41,9 @@ type Store interface {
 	Accounts(ctx context.Context, ids []id.ServiceAccount) ([]serviceaccount.Account, error)
 	// Contents counts what stands directly at a node or a company.
 	Contents(ctx context.Context, place string) (node.Contents, error)
+	// ContentsOf does so for several; those that are not there are left out.
+	ContentsOf(ctx context.Context, places []string) (map[string]node.Contents, error)
+	usage.Store
 	List(ctx context.Context, q listing.Query) (listing.Page, error)
 	// Deny puts the record of a refusal; that it is there already is no error.
 	Deny(ctx context.Context, event audit.Event) error

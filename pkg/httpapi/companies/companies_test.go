@@ -10,7 +10,6 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/httpapi/httpapitest"
-	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/rekeytest"
 	"github.com/rekey-dev/rekey/pkg/role"
@@ -287,15 +286,6 @@ func TestIssue_StopsAtThePackagesLimitAndCountsWhatEnded_W4_S7(t *testing.T) {
 	require.Equal(t, 200, w.Call(w.Owner.Secret, on("PATCH", co, `{"package_id":"tiny"}`)).Status, "a smaller package stops no key")
 	full()
 	require.Equal(t, 201, w.Call(w.Owner.Secret, issue(string(w.Account("Elsewhere", w.Below).ID))).Status, "a node has no package")
-}
-
-func TestPackages_AreListedToWhomMayRead_W4(t *testing.T) {
-	w := httpapitest.New(t)
-	r := httpapitest.Request{Method: "GET", Resource: "/packages"}
-	require.Equal(t, []map[string]any{{"id": "tiny", "name": "Tiny", "limits": map[string]any{"keys": 2.0}}, {"id": "large", "name": "Large", "limits": map[string]any{"keys": nil}}},
-		w.Call(w.Viewer.Secret, r).Items(t))
-	_, secret := w.PAT(w.Viewer, permission.Of())
-	w.Call(secret, r).Problem(t, 403, "missing_scope")
 }
 
 func TestCompanies_WallsHold_P4(t *testing.T) {

@@ -65,7 +65,7 @@ func serve(t *testing.T, inner *rekeytest.World) *World {
 	calendars.Register(w.API, w.Calendars)
 	nodes.Register(w.API, w.Tree)
 	companies.Register(w.API, w.Companies)
-	billing.Register(w.API, w.Companies.Packages)
+	billing.Register(w.API, w.Companies, w.Companies.Packages)
 	keys.Register(w.API, w.World.Keys, w.Rotations, w.Now)
 	keystatus.Register(w.API, w.Status)
 	me.Register(w.API, w.Store)
