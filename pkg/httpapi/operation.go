@@ -54,6 +54,8 @@ type Operation struct {
 	Errors      []fault.Kind // beyond those that come with the route
 	// RepeatScope, on a public POST that can be repeated, returns who repeats it. On other POSTs it is the caller.
 	RepeatScope func(in any) string
+	// ByKey says that it acts on the very key that calls: a repeat is that key's, and not another key's of the same principal.
+	ByKey bool
 }
 
 func (op *Operation) public() bool { return op.Access.Public }
@@ -179,8 +181,11 @@ func perform[I, R, O any](ctx context.Context, a *API, x *exchange, op *Operatio
 // pending looks for an earlier call with the same key.
 func (a *API) pending(ctx context.Context, x *exchange, op *Operation, in any) (*idempotency.Pending, error) {
 	who := x.caller.ID
-	if op.public() {
+	switch {
+	case op.public():
 		who = op.RepeatScope(in)
+	case op.ByKey:
+		who = x.caller.KeyID
 	}
 	scope := idempotency.Scope(who, op.Method, x.path, x.key)
 	prior, err := a.settings.Idempotency(ctx, scope, x.now)

@@ -120,7 +120,7 @@ func (r resource) registerStarts() {
 	httpapi.Register(r.api, httpapi.Operation{ID: "rotateOwnKey", Method: http.MethodPost, Path: "/me/key/rotate", Tag: noun,
 		Summary:     "Rotate the key that calls",
 		Description: "An overlap by the policy's terms, with exactly the same scopes, when the policy allows it. The new secret is shown once.",
-		Access:      httpapi.Needs(permission.KeysRotateSelf), Status: http.StatusCreated, Tagged: true,
+		Access:      httpapi.Needs(permission.KeysRotateSelf), Status: http.StatusCreated, Tagged: true, ByKey: true,
 		Denied: &httpapi.DeniedAudit{Action: audit.UserUpdated, Change: audit.KeyRotated, TargetType: "key"},
 		Errors: []fault.Kind{fault.Conflict, fault.RotationOpen, fault.Ended, fault.CompanySuspended}},
 		func(ctx context.Context, c call.Call, in *struct {
