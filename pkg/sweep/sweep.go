@@ -70,6 +70,7 @@ type Sweeper struct {
 	Terms     func(ctx context.Context, a serviceaccount.Account) (rotation.Policy, error)
 	shelf     *shelf // of the run
 	name      string // of the run
+	tasks     bool   // the run is at the tasks of policies; before, it is at the keys
 	Shards    int
 	Hold      bool // after a restore: nothing is done
 	Now       func() time.Time
@@ -109,15 +110,36 @@ func (s *Sweeper) Sweep(ctx context.Context, request string) (Run, error) {
 	run := *s
 	run.name = string(id.New[id.Operation](s.Rand))
 	run.shelf = &shelf{read: s.Store.Calendar, found: make(map[id.Calendar]*calendar.Calendar)}
-	var mu sync.Mutex
+	all := make([]int, s.Shards)
+	for i := range all {
+		all[i] = i
+	}
 	var total Run
+	busy, err := run.shards(ctx, request, all, &total)
+	if len(busy) == 0 || total.More {
+		return total, err
+	}
+	run.tasks, run.Leases = true, nil // of two runs at one task all but one lose it at the next page
+	_, errTasks := run.shards(ctx, request, busy, &total)
+	err = errors.Join(err, errTasks)
+	if !total.More { // keys that have become due by it
+		run.tasks, run.Leases = false, s.Leases
+		_, errKeys := run.shards(ctx, request, all, &total)
+		err = errors.Join(err, errKeys)
+	}
+	return total, err
+}
+
+// shards does what is due in several shards, adds it to what was done before, and returns those that have tasks of policies.
+func (s *Sweeper) shards(ctx context.Context, request string, numbers []int, total *Run) (busy []int, _ error) {
+	var mu sync.Mutex
 	var failures []error
 	shards := make(chan int)
 	var wg sync.WaitGroup
-	for range min(workers, s.Shards) {
+	for range min(workers, len(numbers)) {
 		wg.Go(func() {
 			for shard := range shards {
-				r, err := run.shard(ctx, rotation.System(request), shard)
+				r, hasTasks, err := s.shard(ctx, rotation.System(request), shard)
 				mu.Lock()
 				total.Looked += r.Looked
 				total.Acted += r.Acted
@@ -126,26 +148,29 @@ func (s *Sweeper) Sweep(ctx context.Context, request string) (Run, error) {
 				total.Lag = max(total.Lag, r.Lag)
 				total.More = total.More || r.More
 				failures = append(failures, err)
+				if hasTasks {
+					busy = append(busy, shard)
+				}
 				mu.Unlock()
 			}
 		})
 	}
-	for shard := range s.Shards {
+	for _, shard := range numbers {
 		shards <- shard
 	}
 	close(shards)
 	wg.Wait()
-	return total, errors.Join(failures...)
+	return busy, errors.Join(failures...)
 }
 
 // shard does what is due in a shard, unless another run is at it. Where nothing is due it is one query.
-func (s *Sweeper) shard(ctx context.Context, c call.Call, shard int) (Run, error) {
+func (s *Sweeper) shard(ctx context.Context, c call.Call, shard int) (_ Run, hasTasks bool, _ error) {
 	if s.Leases == nil {
 		return s.work(ctx, c, shard)
 	}
 	due, err := s.Store.Due(ctx, shard, s.Now(), 1)
 	if err != nil || len(due) == 0 {
-		return Run{}, err
+		return Run{}, false, err
 	}
 	now := s.Now()
 	until := now.Add(longest)
@@ -154,7 +179,7 @@ func (s *Sweeper) shard(ctx context.Context, c call.Call, shard int) (Run, error
 	}
 	err = s.Leases.Lease(ctx, shard, s.name, now, until.Add(margin))
 	if errors.Is(err, change.ErrLost) {
-		return Run{Skipped: 1, Lag: now.Sub(due[0].At)}, nil
+		return Run{Skipped: 1, Lag: now.Sub(due[0].At)}, false, nil
 	}
 	if err != nil { // it may have been taken all the same
 		s.Log.Error("a shard is worked on without a lease", "shard", shard, "error", err)
@@ -167,13 +192,14 @@ func (s *Sweeper) shard(ctx context.Context, c call.Call, shard int) (Run, error
 	return s.work(ctx, c, shard) // which asks anew: another run may have done what was due a moment ago
 }
 
-func (s *Sweeper) work(ctx context.Context, c call.Call, shard int) (Run, error) {
-	var r Run
+// work does what is due of a shard's keys, or of its tasks. A task can be as long as a provider has keys, so it takes what the
+// keys of all shards leave of the time.
+func (s *Sweeper) work(ctx context.Context, c call.Call, shard int) (r Run, hasTasks bool, _ error) {
 	seen := make(map[apikey.Due]bool)
 	for {
 		keys, err := s.Store.Due(ctx, shard, s.Now(), batch)
 		if err != nil {
-			return r, err
+			return r, hasTasks, err
 		}
 		fresh := false
 		for _, d := range keys {
@@ -181,9 +207,13 @@ func (s *Sweeper) work(ctx context.Context, c call.Call, shard int) (Run, error)
 			if seen[what] {
 				continue // the index lags behind, or the key could not even be put off
 			}
+			if isTask := d.Policy != ""; isTask != s.tasks {
+				hasTasks = hasTasks || isTask
+				continue
+			}
 			if deadline, ok := ctx.Deadline(); ok && deadline.Sub(s.Now()) < reserve {
 				r.More = true
-				return r, nil
+				return r, hasTasks, nil
 			}
 			seen[what], fresh = true, true
 			if d.Policy != "" {
@@ -193,7 +223,7 @@ func (s *Sweeper) work(ctx context.Context, c call.Call, shard int) (Run, error)
 			}
 		}
 		if !fresh {
-			return r, nil
+			return r, hasTasks, nil
 		}
 	}
 }
