@@ -302,6 +302,9 @@ func (s *Sweeper) key(ctx context.Context, c call.Call, k id.Key) (acted bool, e
 	next := v.Key
 	next.RotateAt = t.at
 	next.DueAt = earlier(rotation.Due(v.Key, rotationDue, policy.Notices, now), t.look(policy.Notices, now))
+	if !next.DueAt.IsZero() && !next.DueAt.After(now) {
+		next.DueAt = now.Add(retry) // whatever is the matter with it: what stays due stands before the others for ever
+	}
 	switch {
 	case v.State.Status == apikey.Expired && v.Key.AnnouncedAt.Before(v.Key.ExpiresAt):
 		next.DueAt = rotationDue // of a new secret that is still on its way

@@ -9,10 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
+	"github.com/rekey-dev/rekey/pkg/call"
+	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/memstore"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/rekeytest"
+	"github.com/rekey-dev/rekey/pkg/rotation"
 )
 
 // slow is a store whose lists take their time.
@@ -55,4 +58,34 @@ func TestSweep_ATaskThatTakesLongerThanARunKeepsNoKeyWaiting_P3(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, r.More, "the task is not done: %+v", r)
 	require.True(t, announcedEnd(w, k), "the key's end was announced")
+}
+
+// past is rotations that are always due.
+type past struct{ *rotation.Service }
+
+func (p past) Advance(ctx context.Context, c call.Call, r id.Rotation) (rotation.Advanced, error) {
+	a, err := p.Service.Advance(ctx, c, r)
+	a.Due = a.View.Rotation.CreatedAt
+	return a, err
+}
+
+func TestSweep_KeysThatStayDueDoNotKeepTheRestOfTheirShardWaiting_P3(t *testing.T) {
+	w := rekeytest.New(t)
+	a := w.Account("Bridge", w.Company)
+	for i := range 101 {
+		k := w.Issue(a.ID, fmt.Sprint("k", i))
+		out, err := w.Rotations.Rotate(w.Ctx, w.As(w.Owner), k.View.Key.ID, rotation.Start{Mode: rotation.Overlap, Overlap: 30 * day})
+		require.NoError(t, err)
+		w.Note(out.Secret)
+	}
+	w.Advance(16 * day)
+	s := sweeper(w)
+	s.Rotations = past{w.Rotations}
+	_, err := s.Sweep(w.Ctx, "run")
+	require.NoError(t, err)
+	k := w.IssueFor(w.Account("Recorder", w.Company).ID, "k", time.Second)
+	w.Advance(2 * time.Second)
+	_, err = s.Sweep(w.Ctx, "run")
+	require.NoError(t, err)
+	require.True(t, announcedEnd(w, k))
 }
