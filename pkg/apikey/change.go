@@ -50,6 +50,9 @@ func (s *Service) Patch(ctx context.Context, c call.Call, k id.Key, in Patch) (V
 		}
 		details := map[string]any{}
 		if in.ExpiresAt.Given && !in.ExpiresAt.At.Equal(v.Key.ExpiresAt) {
+			if overlapping(v.Key, s.Now()) && beyond(in.ExpiresAt.At, v.Key.ExpiresAt) {
+				return View{}, overlapEnds(v.Key)
+			}
 			if err := s.setEnd(ctx, &next, v.Account, in.ExpiresAt, now, details); err != nil {
 				return View{}, err
 			}

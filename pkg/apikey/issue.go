@@ -182,6 +182,12 @@ func (s *Service) regenerate(ctx context.Context, c call.Call, v View, given Exp
 	if err != nil {
 		return Shown{}, err
 	}
+	if overlapping(k, now) && beyond(end.At, k.ExpiresAt) {
+		if given.Given {
+			return Shown{}, overlapEnds(k)
+		}
+		end.At = k.ExpiresAt
+	}
 	k.Generation++
 	k.ExpiresAt, k.NoticeFrom = end.At, NoticeOf(end.At, p.LongestNotice())
 	plan(&k, p, now)

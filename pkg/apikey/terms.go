@@ -78,6 +78,12 @@ func overlapping(k Key, now time.Time) bool {
 	return k.SupersededBy != "" && !k.NoticeFrom.IsZero() && !k.NoticeFrom.After(now)
 }
 
+// overlapEnds refuses an end of an overlap's old key that is later than the overlap's.
+func overlapEnds(k Key) error {
+	return fault.InvalidField("/expires_at", "is later than "+k.ExpiresAt.UTC().Format(time.RFC3339)+", when the key ends as the old one of rotation "+
+		string(k.RotationID)+"; extend or cancel that")
+}
+
 // InLine returns a key as a policy that has changed wants it: its end lowered to the longest life of its secret, but never to
 // earlier than the longest notice from now, and its notice by the policy's longest. The old key of an overlap ends with that. It
 // reports false when the key is as it is to be, or has ended. A policy that only reports lowers nothing. The version and the times of the change are the caller's.

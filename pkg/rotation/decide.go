@@ -64,7 +64,7 @@ func Decide(v View, now time.Time) Decision {
 	idleSince := later(lastUse(v.Old.Key), r.CreatedAt)
 	quietAt := idleSince.Add(r.Terms.QuietFor)
 	extendAt := r.OverlapEndsAt.Add(-extendBefore)
-	mayExtend := r.Terms.ExtendOnce > 0 && !r.Extended && (r.FormerExpiresAt.IsZero() || r.FormerExpiresAt.After(r.OverlapEndsAt))
+	mayExtend := r.Terms.ExtendOnce > 0 && !r.Extended && !r.broughtForward(v.Old.Key) && (r.FormerExpiresAt.IsZero() || r.FormerExpiresAt.After(r.OverlapEndsAt))
 	switch {
 	case r.State == Quiet && !idleSince.Before(r.since(Quiet)):
 		return Decision{Step: true, State: Seen, Reason: "traffic came back to " + v.Old.Key.Prefix() + " at " + stamp(v.Old.Key.LastUsedAt)}
@@ -83,6 +83,11 @@ func Decide(v View, now time.Time) Decision {
 		due = earlier(due, quietAt)
 	}
 	return Decision{Due: due}
+}
+
+// broughtForward tells whether somebody had the old key end earlier than its overlap.
+func (r Rotation) broughtForward(old apikey.Key) bool {
+	return !old.ExpiresAt.IsZero() && old.ExpiresAt.Before(r.OverlapEndsAt)
 }
 
 // first tells whether the old key ended before the new one. What expires at a moment has ended before anything is done at it.

@@ -58,6 +58,8 @@ func (s *Service) Extend(ctx context.Context, c call.Call, r id.Rotation, until 
 			return View{}, undelivered(rot)
 		case rot.Extended:
 			return View{}, s.refuse(ctx, c, fault.New(fault.Conflict, "The overlap was extended before; it can be extended once."))
+		case rot.broughtForward(v.Old.Key):
+			return View{}, s.refuse(ctx, c, fault.New(fault.Conflict, "The old key was given an earlier end, "+stamp(v.Old.Key.ExpiresAt)+". That is not taken back by an extension."))
 		case !until.After(rot.OverlapEndsAt):
 			return View{}, fault.InvalidField("/until", "is not after the present end, "+stamp(rot.OverlapEndsAt))
 		case until.After(rot.OverlapEndsAt.Add(MaxOverlap)):
@@ -188,9 +190,13 @@ func (s *Service) move(ctx context.Context, c call.Call, v View, d Decision, act
 		if v.Old.State.Live() {
 			edit(&v.Old, audit.KeyUpdated, func(k *apikey.Key) {
 				k.SupersededBy = ""
-				if next.OverlapEndsAt.IsZero() { // nothing was taken yet
+				switch {
+				case next.OverlapEndsAt.IsZero(): // nothing was taken yet
 					k.DueAt = now
-				} else {
+				case next.broughtForward(*k): // somebody has it end earlier, and did not take that back
+					k.NoticeFrom = apikey.NoticeOf(k.ExpiresAt, policy.Effective.LongestNotice())
+					apikey.Plan(k, policy.Notices, now)
+				default:
 					k.ExpiresAt, k.NoticeFrom = next.FormerExpiresAt, next.FormerNoticeFrom
 					apikey.Plan(k, policy.Notices, now)
 				}
