@@ -15,7 +15,8 @@ const (
 	Nothing   Action = ""
 	EndOld    Action = "end_old"   // the old key ends now
 	ExtendOld Action = "extend"    // the overlap ends later
-	GiveBack  Action = "give_back" // the old key gets its former end back
+	GiveBack  Action = "give_back" // the old key gets its former end back, and the new one ends
+	FreeOld   Action = "free_old"  // the old key is the rotation's no more; the new one stays
 
 	// Deliver carries the delivery of the new secret on; the step is what comes of it.
 	Deliver      Action = "deliver"
@@ -52,6 +53,8 @@ func Decide(v View, now time.Time) Decision {
 		return Decision{Step: true, State: Aborted, Reason: "the key ended: " + v.New.State.Ended.Reason}
 	case !newLives && (r.Awaits() || !first(v.Old.State.Ended, v.New.State.Ended)):
 		return Decision{Step: true, State: Aborted, Reason: "both keys ended: " + v.New.State.Ended.Reason}
+	case r.Awaits() && r.outdated(v.New.Key) && r.Mode == Overlap && oldLives: // whoever has the new one's secret now keeps it
+		return Decision{Step: true, State: Aborted, Action: FreeOld, Reason: "the secret was replaced before it was delivered"}
 	case r.Awaits() && r.outdated(v.New.Key):
 		return Decision{Step: true, State: Aborted, Reason: "the secret was replaced before it was delivered"}
 	case r.Awaits():

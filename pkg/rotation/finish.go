@@ -148,7 +148,7 @@ func (s *Service) move(ctx context.Context, c call.Call, v View, d Decision, act
 		next.Version++
 	}
 	var policy Policy // where the old key gets another end
-	if d.Action == StartOverlap || d.Action == GiveBack {
+	if d.Action == StartOverlap || d.Action == GiveBack || d.Action == FreeOld {
 		var err error
 		if policy, err = s.Terms(ctx, v.Old.Account); err != nil {
 			return View{}, err
@@ -186,7 +186,7 @@ func (s *Service) move(ctx context.Context, c call.Call, v View, d Decision, act
 			due := Decide(View{Rotation: next, Old: apikey.View{Key: *k}, New: v.New}, now).Due
 			k.DueAt = earlier(due, apikey.NextDue(*k, policy.Notices, now))
 		})
-	case GiveBack:
+	case GiveBack, FreeOld:
 		if v.Old.State.Live() {
 			edit(&v.Old, audit.KeyUpdated, func(k *apikey.Key) {
 				k.SupersededBy = ""
@@ -206,7 +206,7 @@ func (s *Service) move(ctx context.Context, c call.Call, v View, d Decision, act
 				}
 			})
 		}
-		if v.New.State.Live() {
+		if v.New.State.Live() && d.Action == GiveBack {
 			account.KeyCount--
 			edit(&v.New, audit.KeyRevoked, func(k *apikey.Key) { k.Ended, k.DueAt = ended, time.Time{} })
 		}
