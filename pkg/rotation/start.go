@@ -336,7 +336,8 @@ func (s *Service) successor(c call.Call, v apikey.View, in Start, policy Policy,
 		k.EventSeq++
 	} else {
 		k.ID, k.Generation, k.Version, k.EventSeq = id.New[id.Key](s.Rand), 1, 1, 1
-		k.IssueEpoch, k.Off, k.SupersededBy = v.Account.IssueEpoch, false, ""
+		k.IssueEpoch, k.SupersededBy = v.Account.IssueEpoch, ""
+		k.Off = k.Off && c.Caller.Holds(permission.KeysIssue) != nil // whoever may not activate it gets none that is active
 		k.LastUsedAt, k.UsedGen, k.RetiredSeenAt = time.Time{}, 0, time.Time{}
 		k.CreatedBy, k.CreatedByName = actor(c)
 		k.CreatedAt, k.RegeneratedAt = now, time.Time{}

@@ -102,6 +102,10 @@ func (t turn) look(notices []time.Duration, now time.Time) time.Time {
 // takeTurn rotates a key whose turn has come or, where that cannot be, tells people: when it is due, and once more when it is
 // overdue. It reports false when there is nothing new to tell, and lets next be looked at again.
 func (s *Sweeper) takeTurn(ctx context.Context, c call.Call, v apikey.View, next *apikey.Key, t turn, terms rotation.Policy, now time.Time) (acted bool, err error) {
+	if v.Key.Off { // its consumer was cut off on purpose
+		next.DueAt = earlier(next.DueAt, now.Add(turnAgain))
+		return false, nil
+	}
 	details := map[string]any{"reason": rotationDue, "rotate_at": stamp(t.at), "due_at": stamp(t.due)}
 	overdue := t.at.Add(terms.Terms.Overlap)
 	switch {
