@@ -36,6 +36,9 @@ func (s *Service) Create(ctx context.Context, c call.Call, to Attachment, text T
 		if err != nil {
 			return Policy{}, err
 		}
+		if err := mayDeliver(c, Fields{}, fields, at); err != nil {
+			return Policy{}, err
+		}
 		now, op := s.Now(), id.New[id.Operation](s.Rand)
 		p := Policy{ID: id.New[id.Policy](s.Rand), AttachedTo: to, Place: at, Fields: fields, CreatedBy: c.Caller.ID,
 			CreatedByName: c.Caller.Name, CreatedAt: now, UpdatedAt: now, Version: 1, EventSeq: 1}
@@ -139,6 +142,15 @@ func (s *Service) read(ctx context.Context, text Text, at place.Place) (Fields, 
 	return fields, fault.InvalidFields(bad)
 }
 
+// mayDeliver says whether a caller may have new secrets put where a policy says: that is to rotate the keys below it, whose secrets
+// whoever reads the target gets, with all their scopes.
+func mayDeliver(c call.Call, old, now Fields, at place.Place) error {
+	if now.DeliverTo == nil || now.DeliverTo.Type != SecretsManager || old.DeliverTo != nil && *old.DeliverTo == *now.DeliverTo {
+		return nil
+	}
+	return c.Caller.Check(permission.ServiceAccountsRotate, authz.Object{Place: at, What: "rotation policy"})
+}
+
 // begin is the first part of every change of a policy: it is there, the caller may, the policy is as the caller saw it.
 func (s *Service) begin(ctx context.Context, c call.Call, p id.Policy) (Policy, error) {
 	found, err := s.Store.Policy(ctx, p)
@@ -165,6 +177,9 @@ func (s *Service) Patch(ctx context.Context, c call.Call, p id.Policy, edit func
 		}
 		if len(differing(old.Fields, next.Fields)) == 0 {
 			return old, nil
+		}
+		if err := mayDeliver(c, old.Fields, next.Fields, old.Place); err != nil {
+			return Policy{}, err
 		}
 		now, op := s.Now(), id.New[id.Operation](s.Rand)
 		next.UpdatedAt = now
