@@ -28,6 +28,8 @@ const (
 	MaxExcept  = 1000
 	// MaxSize is what all events of a calendar may take together, in bytes, as Event.Size counts them.
 	MaxSize = 280_000
+	// MaxWalk is how many dates the rules of all events of a calendar may have looked at together, each time it is asked.
+	MaxWalk = 110_000
 	// Years of events and their exceptions.
 	minYear, maxYear = 1900, 2199
 	// maxRecurring is the longest that one occurrence of an event with a rule may last.

@@ -29,7 +29,7 @@ func (c Calendar) Check() []Problem {
 		add("events", fmt.Sprintf("has %d entries; %d are allowed", len(c.Events), MaxEvents))
 		return out
 	}
-	size, uids := 0, map[string]bool{}
+	size, walked, uids := 0, 0, map[string]bool{}
 	for i, e := range c.Events {
 		at := "events/" + strconv.Itoa(i) + "/"
 		for _, p := range e.check(zone) {
@@ -40,11 +40,40 @@ func (c Calendar) Check() []Problem {
 		}
 		uids[e.UID] = true
 		size += e.Size()
+		if walked <= MaxWalk {
+			walked += e.cost(MaxWalk)
+		}
+	}
+	if walked > MaxWalk {
+		add("events", "have rules that take too long to follow: about 100 that go on without an end are allowed, or fewer with a COUNT that takes "+
+			"decades to be reached. Give those that are over an UNTIL, or one rule instead of several")
 	}
 	if size > MaxSize {
 		add("events", fmt.Sprintf("take %d bytes together; %d are allowed. Shorten their summaries, or make two calendars", size, MaxSize))
 	}
 	return out
+}
+
+// cost is how many dates are looked at for an event, at most, to say what is allowed at a moment; it is followed no further than
+// most.
+func (e Event) cost(most int) int {
+	r, err := parseRule(e.Rule)
+	if e.Rule == "" || err != nil {
+		return 0
+	}
+	if r.count == 0 {
+		days := int(e.End.Sub(e.Start)/(24*time.Hour)) + aheadYears*366
+		if start := wall(e.Start.Unix()); r.ends {
+			days = min(days, max(int(r.until-start)/day, 0)+2)
+		}
+		return days/int(r.interval) + 1
+	}
+	w := r.begin(wall(e.Start.Unix())).walkFrom(wall(e.Start.Unix()), dateWall(maxYear, 12, 31))
+	w.most = most
+	for ok := true; ok; {
+		_, ok = w.next()
+	}
+	return w.looked
 }
 
 // check says what is wrong with one event.

@@ -54,6 +54,8 @@ type walk struct {
 	pending []wall
 	counted int
 	until   wall // local, or the end of the walk when that is earlier
+	looked  int  // how many dates were looked at
+	most    int  // after which the walk ends; 0 for none
 }
 
 // walkFrom goes through the occurrences at from or later, up to and with last. It costs what lies between the two: only a rule
@@ -100,10 +102,11 @@ func (s series) week(at wall) wall {
 func (w *walk) next() (wall, bool) {
 	for len(w.pending) == 0 {
 		first, days := w.span(w.period)
-		if first > w.until {
+		if first > w.until || w.most > 0 && w.looked > w.most {
 			return 0, false
 		}
 		w.period++
+		w.looked += days
 		for _, at := range w.fill(first, days) {
 			if at >= w.start {
 				w.pending = append(w.pending, at)
