@@ -40,6 +40,9 @@ func (s *Service) Advance(ctx context.Context, c call.Call, r id.Rotation) (Adva
 		if err != nil {
 			return Advanced{}, err
 		}
+		if v.Rotation.Over() && v.Rotation.Awaits() && v.New.Key.Ended != nil && !v.New.Key.DueAt.IsZero() {
+			return Advanced{View: v, Steps: steps}, s.takeBack(ctx, r)
+		}
 		for range maxSteps {
 			now := s.Now()
 			d := Decide(v, now)

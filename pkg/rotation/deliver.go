@@ -28,6 +28,9 @@ type Courier interface {
 const (
 	deliverAgain = 45 * time.Second
 	refusedAgain = 5 * time.Minute
+
+	// takeBackAfter is when a delivery that was given up is looked at once more: longer than a function may run.
+	takeBackAfter = 2 * time.Minute
 )
 
 // Awaits tells whether the new secret has not reached its consumer yet. Nothing of the old key ends before that in an overlap.
@@ -185,5 +188,9 @@ func (s *Service) takeBack(ctx context.Context, r id.Rotation) error {
 	if rot := v.Rotation; !rot.Over() || !rot.Delivery.DoneAt.IsZero() || v.New.State.Live() || !v.Old.State.Live() {
 		return nil
 	}
-	return s.Courier.TakeBack(ctx, v.Rotation.plan())
+	err = s.Courier.TakeBack(ctx, v.Rotation.plan())
+	if refusal := (*delivery.Refusal)(nil); errors.As(err, &refusal) { // its consumers get nothing of it any more
+		return nil
+	}
+	return err
 }

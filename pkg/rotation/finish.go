@@ -208,7 +208,11 @@ func (s *Service) move(ctx context.Context, c call.Call, v View, d Decision, act
 		}
 		if v.New.State.Live() && d.Action == GiveBack {
 			account.KeyCount--
-			edit(&v.New, audit.KeyRevoked, func(k *apikey.Key) { k.Ended, k.DueAt = ended, time.Time{} })
+			edit(&v.New, audit.KeyRevoked, func(k *apikey.Key) {
+				if k.Ended, k.DueAt = ended, (time.Time{}); stored.Awaits() {
+					k.DueAt = now.Add(takeBackAfter) // whoever was about to move AWSCURRENT to it has by then
+				}
+			})
 		}
 	}
 	if len(set.Writes) > 1 {

@@ -309,6 +309,13 @@ func (s *Service) commitNew(ctx context.Context, c call.Call, v apikey.View, nex
 		aborted.Version++
 		set.Writes = append(set.Writes, Update{Old: in.ends.Rotation, New: aborted})
 		set.Events = append(set.Events, s.event(c, op, now, audit.RotationAborted, aborted))
+		if k := in.ends.Old.Key; in.ends.Rotation.Mode == Overlap && in.ends.Rotation.Awaits() && in.ends.Old.State.Live() {
+			k.SupersededBy, k.DueAt, k.UpdatedAt = "", now, now // nothing was taken of it, and it has an end, and a turn, of its own again
+			k.Version++
+			k.EventSeq++
+			set.Writes = append(set.Writes, apikey.Update{Old: in.ends.Old.Key, New: k})
+			set.Events = append(set.Events, s.Keys.Record(c, op, now, audit.KeyUpdated, k))
+		}
 	}
 	out := View{Rotation: r, Old: apikey.View{Key: ended, Account: after, State: apikey.StateOf(ended, after, nil, now), Sightings: v.Sightings},
 		New: apikey.View{Key: next, Account: after, State: apikey.StateOf(next, after, nil, now)}}
