@@ -345,7 +345,9 @@ func (m *machine) toggle() {
 	}
 	_, err := act(m.Ctx, m.As(m.Owner), k.id)
 	require.NoError(m.t, err)
-	k.off = !k.off
+	if k.off = !k.off; !k.off { // its turn by the calendar waited, and is looked at every hour
+		m.calendarBackTo = later(m.calendarBackTo, m.Now().Add(time.Hour+time.Minute))
+	}
 }
 
 func (m *machine) revokeAccount() {

@@ -63,7 +63,7 @@ func later(a, b time.Time) time.Time {
 // dueByCalendar tells whether a key is to be rotated now by itself, and can be.
 func (m *machine) dueByCalendar(k *modelKey) bool {
 	p, now := k.account.rules(), m.Now()
-	return k.live(now) && p.every > 0 && p.delivers && !now.Before(k.turn()) && !p.frozen(now) && k.open == nil && k.after == nil &&
+	return k.live(now) && !k.off && p.every > 0 && p.delivers && !now.Before(k.turn()) && !p.frozen(now) && k.open == nil && k.after == nil &&
 		m.health == well && m.holder() == k.id && !m.stands(m.labelled("AWSPENDING"), k, nil)
 }
 
