@@ -22,6 +22,9 @@ func (s *Store) List(ctx context.Context, q listing.Query) (_ listing.Page, err 
 	if want < 1 {
 		return listing.Page{}, fmt.Errorf("a page of %d rows", q.Limit)
 	}
+	if q.Noun == listing.KeysByExpiry && !q.From.Before(q.Before) {
+		return listing.Page{}, nil // between the two is nothing, and DynamoDB refuses to look
+	}
 	rows := query{table: s.tables.Directory, pk: rowPK(q.Noun, q.Place), prefix: s.fold(q.Prefix), after: q.After, columns: []string{attrSK, attrID}}
 	if q.Noun == listing.KeysByExpiry {
 		rows.prefix, rows.from, rows.to = "", timeText(nextMilli(q.From)), timeText(nextMilli(q.Before)) // rows go on with "#"

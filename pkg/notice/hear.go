@@ -38,15 +38,6 @@ func (s *Service) Hear(ctx context.Context, e id.Event) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if !t.used.IsZero() {
-		keys, err := s.Keys.Views(ctx, []id.Key{t.key})
-		if err != nil {
-			return 0, err
-		}
-		if len(keys) == 0 || !keys[0].Key.LastUsedAt.After(t.used) {
-			return 0, nil
-		}
-	}
 	terms, err := policy.Resolve(ctx, s.Store, account)
 	if err != nil {
 		return 0, err

@@ -109,17 +109,14 @@ func TestTold_AnOverlapThatWasExtendedBecauseOfTraffic_B3(t *testing.T) {
 	require.Contains(t, l.Text, "GET /v1/rotations/"+string(m.r.Rotation.ID))
 }
 
-func TestTold_ACompletionByHandWhileTheOldKeyIsInUse_B3(t *testing.T) {
-	m := newMoving(t, policy.Text{})
-	m.Allowed(m.old, rekeytest.Home)
-	_, err := m.Rotations.Complete(m.Ctx, m.As(m.Owner), m.r.Rotation.ID)
-	require.NoError(t, err)
-	require.Contains(t, one(t, m.pass(time.Hour, 5*time.Minute)).Text, "was used in the day before")
-}
-
 func TestTold_NobodyOfWhatGoesAsItShouldOrWasDoneOnPurpose_B3(t *testing.T) {
 	for what, deal := range map[string]func(m *moving){
 		"quiet, and then its end": func(m *moving) { m.Advance(30 * time.Hour) },
+		"completed while the old key is in use": func(m *moving) {
+			m.Allowed(m.old, rekeytest.Home)
+			_, err := m.Rotations.Complete(m.Ctx, m.As(m.Owner), m.r.Rotation.ID)
+			require.NoError(m.t, err)
+		},
 		"completed when quiet": func(m *moving) {
 			m.Advance(22 * time.Hour)
 			_, err := m.Rotations.Extend(m.Ctx, m.As(m.Owner), m.r.Rotation.ID, m.Now().Add(10*day))

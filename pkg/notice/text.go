@@ -153,6 +153,11 @@ func (m matter) item(now time.Time) item {
 		it.What = "It ends " + when(k.ExpiresAt, now) + "."
 		it.Do, it.Calls = "Rotate it: the answer shows a new secret, and both work until the overlap ends. Put the new one where the consumer "+
 			"reads it. If nobody needs the key any more, there is nothing to do.", []string{rotate}
+		if m.terms.DefaultLifetime.Value == 0 { // the new secret would end when the old one does
+			it.Do = "Rotate it, and say when the new secret is to end: without expires_at it ends when this one does. The answer shows it, and both " +
+				"work until the overlap ends. Put it where the consumer reads it. If nobody needs the key any more, there is nothing to do."
+			it.Calls = []string{fmt.Sprintf(`POST /v1/keys/%s/rotate {"mode": "overlap", "expires_at": "TIME"}`, k.ID)}
+		}
 		if r := m.rotation; r != nil && !r.State.Final() {
 			it.Do, it.Calls = "It has a successor, and requests still come in on it. See who sends them and move those to the new secret.",
 				[]string{fmt.Sprintf("GET /v1/rotations/%s", r.ID)}

@@ -6,7 +6,6 @@ import (
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/mailbox"
-	"github.com/rekey-dev/rekey/pkg/rotation"
 )
 
 // Soon is how near an end has to be so that it does not wait for the next day's message.
@@ -23,11 +22,9 @@ type topic struct {
 	rotation id.Rotation
 	urgent   bool
 	note     string
-	used     time.Time // it is told only when the key was used after that; zero for always
 }
 
 // topicOf tells what a record is about. What somebody did on purpose is no failure: who cancels, forces or completes knows it.
-// A completion is told to others all the same where it ended a key that was in use.
 func topicOf(e audit.Event) topic {
 	text := func(name string) string {
 		s, _ := e.Details[name].(string)
@@ -69,8 +66,6 @@ func topicOf(e audit.Event) topic {
 		t.kind = mailbox.Aborted
 	case e.Action == audit.RotationExtended && bySystem:
 		t.kind = mailbox.Extended
-	case e.Action == audit.RotationRetired && !bySystem && text("mode") == string(rotation.Overlap):
-		t.kind, t.used = mailbox.EndedInUse, e.At.Add(-inUse)
 	default:
 		return topic{}
 	}

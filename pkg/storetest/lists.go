@@ -68,6 +68,9 @@ var listTests = []test{
 		}
 		third, first, second, outside := at(3*time.Hour), at(0), at(2*time.Hour), at(4*time.Hour)
 		w.key(a, "never")
+		for _, before := range []time.Time{w.now, w.now.Add(-time.Hour), {}} {
+			w.Empty(w.list(listing.Query{Noun: listing.KeysByExpiry, Place: w.root.ID(), From: w.now, Before: before}, 10), "nothing is between the two")
+		}
 		q := listing.Query{Noun: listing.KeysByExpiry, Place: w.root.ID(), From: w.now, Before: w.now.Add(4 * time.Hour)}
 		for _, limit := range []int{1, 2, 100} {
 			w.Equal([]string{string(first.ID), string(second.ID), string(third.ID)}, w.list(q, limit))

@@ -200,6 +200,9 @@ func (s *Service) Delete(ctx context.Context, c call.Call, n id.Node) error {
 			return struct{}{}, err
 		}
 		if left := Left(contents); len(left) > 0 {
+			if err := s.name(ctx, n, left); err != nil {
+				return struct{}{}, err
+			}
 			return struct{}{}, &fault.Error{Kind: fault.InUse, BlockedBy: left, Detail: "The node is not empty. Delete what stands there first."}
 		}
 		now, op := s.Now(), id.New[id.Operation](s.Rand)
@@ -221,6 +224,27 @@ func Left(c node.Contents) (out []fault.Blocker) {
 		}
 	}
 	return out
+}
+
+// listed are the lists in which what stands at a node is found.
+var listed = map[string]listing.Noun{"node": listing.Nodes, "company": listing.Companies, "service_account": listing.ServiceAccounts, "calendar": listing.Calendars}
+
+// name adds the IDs of the first ten of what stands at a node, where there is a list of it.
+func (s *Service) name(ctx context.Context, n id.Node, left []fault.Blocker) error {
+	for i, b := range left {
+		noun, ok := listed[b.Type]
+		if !ok {
+			continue
+		}
+		page, err := s.Store.List(ctx, listing.Query{Noun: noun, Place: string(n), Direct: true, Limit: 10})
+		if err != nil {
+			return err
+		}
+		for _, row := range page.Rows {
+			left[i].IDs = append(left[i].IDs, row.ID)
+		}
+	}
+	return nil
 }
 
 // begin is the first part of a change of a node: it is there, the caller may, the call is new, the node is as the caller saw it.

@@ -43,24 +43,20 @@ const noun = "nodes"
 
 // Node is a node as the API shows it.
 type Node struct {
-	ID            string   `json:"id" example:"node_7Hq2cXv9LmN4pQr8sT1w"`
-	ParentID      *string  `json:"parent_id" doc:"null for the root"`
-	Name          string   `json:"name"`
-	Depth         int      `json:"depth" doc:"1 for the root, at most 8"`
-	Path          []string `json:"path" nullable:"false" doc:"IDs of the nodes from the root to this one"`
-	CreatedBy     string   `json:"created_by" doc:"ID of who created it"`
-	CreatedByName string   `json:"created_by_name"`
-	CreatedAt     string   `json:"created_at" format:"date-time"`
-	UpdatedAt     string   `json:"updated_at" format:"date-time"`
+	ID            string  `json:"id" example:"node_7Hq2cXv9LmN4pQr8sT1w"`
+	ParentID      *string `json:"parent_id" doc:"null for the root"`
+	Name          string  `json:"name"`
+	Depth         int     `json:"depth" doc:"1 for the root, at most 8"`
+	Path          string  `json:"path" doc:"IDs of the nodes from the root to this one, joined with /"`
+	CreatedBy     string  `json:"created_by" doc:"ID of who created it"`
+	CreatedByName string  `json:"created_by_name"`
+	CreatedAt     string  `json:"created_at" format:"date-time"`
+	UpdatedAt     string  `json:"updated_at" format:"date-time"`
 }
 
 func of(n node.Node) Node {
-	out := Node{ID: string(n.ID), ParentID: httpapi.Text(n.ParentID), Name: n.Name, Depth: n.Depth(), Path: []string{}, CreatedBy: n.CreatedBy,
+	return Node{ID: string(n.ID), ParentID: httpapi.Text(n.ParentID), Name: n.Name, Depth: n.Depth(), Path: n.Place.Path, CreatedBy: n.CreatedBy,
 		CreatedByName: n.CreatedByName, CreatedAt: httpapi.TimeText(n.CreatedAt), UpdatedAt: httpapi.TimeText(n.UpdatedAt)}
-	for _, above := range n.Place.Nodes() {
-		out.Path = append(out.Path, string(above))
-	}
-	return out
 }
 
 func one(n node.Node) httpapi.Answer[Node] {

@@ -49,7 +49,7 @@ func TestNode_IsMadeShownRenamedAndDeleted_W1(t *testing.T) {
 	require.Equal(t, 201, got.Status, got.Body)
 	n := got.JSON(t)
 	require.Equal(t, httpapitest.Words(members), httpapitest.Members(n))
-	require.Equal(t, []any{w.Root.ID(), n["id"]}, n["path"])
+	require.Equal(t, w.Root.ID()+"/"+n["id"].(string), n["path"], "as set-up shows it")
 	require.EqualValues(t, 2, n["depth"])
 	require.Equal(t, w.Root.ID(), n["parent_id"])
 	id := n["id"].(string)
@@ -70,13 +70,17 @@ func TestNode_IsMadeShownRenamedAndDeleted_W1(t *testing.T) {
 
 func TestNode_ThatIsNotEmptyIsNotDeletedAndSaysWhatIsLeft_W1(t *testing.T) {
 	w := httpapitest.New(t)
-	w.Account("Recorder", w.Below)
+	account := w.Account("Recorder", w.Below)
 	w.Policy(rekeytest.At(w.Below), policy.Text{Overlap: rekeytest.To("P2D")})
 	w.Call(w.Owner.Secret, create(w.Below.ID(), "Child"))
 	p := w.Call(w.Owner.Secret, on("DELETE", w.Below.ID(), "")).Problem(t, 409, "in_use")
 	left := map[string]any{}
 	for _, b := range p["blocked_by"].([]any) {
-		left[b.(map[string]any)["type"].(string)] = b.(map[string]any)["count"]
+		b := b.(map[string]any)
+		left[b["type"].(string)] = b["count"]
+		if b["type"] == "service_account" {
+			require.Equal(t, []any{string(account.ID)}, b["ids"])
+		}
 	}
 	require.Equal(t, map[string]any{"node": 1.0, "company": 1.0, "employee": 2.0, "service_account": 1.0, "rotation_policy": 1.0}, left)
 	w.Call(w.Owner.Secret, on("DELETE", w.Root.ID(), "")).Problem(t, 409, "conflict")

@@ -44,8 +44,9 @@ func TestRotations_BadInputIsRefusedInWordsThatHelp_B9_D6(t *testing.T) {
 	}{
 		{"an overlap under a minute", rotate(`{"mode":"overlap","overlap":"PT59S"}`), "/overlap", "is not between PT1M and P30D"},
 		{"an overlap over 30 days", rotate(`{"mode":"overlap","overlap":"P30DT1S"}`), "/overlap", "is not between PT1M and P30D"},
-		{"no overlap at all", rotate(`{"mode":"overlap","overlap":"P0D"}`), "/overlap", "is no ISO 8601 duration between PT1M and P30D"},
-		{"months", rotate(`{"mode":"overlap","overlap":"P1M"}`), "/overlap", "is no ISO 8601 duration between PT1M and P30D"},
+		{"no overlap at all", rotate(`{"mode":"overlap","overlap":"P0D"}`), "/overlap", "is not between PT1M and P30D, or no duration in weeks, days, hours, minutes and seconds, like P7D or PT15M"},
+		{"an empty overlap", rotate(`{"mode":"overlap","overlap":""}`), "/overlap", "must not be empty"},
+		{"months", rotate(`{"mode":"overlap","overlap":"P1M"}`), "/overlap", "is not between PT1M and P30D, or no duration in weeks, days, hours, minutes and seconds, like P7D or PT15M"},
 		{"an overlap where there is none", rotate(`{"mode":"emergency","overlap":"P1D"}`), "/overlap", "goes with mode overlap only"},
 		{"an end in the past", rotate(`{"mode":"overlap","expires_at":"` + past + `"}`), "/expires_at", "is not in the future"},
 		{"an end at a leap second", rotate(`{"mode":"overlap","expires_at":"2032-06-30T23:59:60Z"}`), "/expires_at", noTime},

@@ -147,7 +147,7 @@ func summary(v rotation.View, now time.Time) string {
 		return fmt.Sprintf("%s was never used yet. %s", next.Prefix(), still)
 	}
 	stops := fmt.Sprintf("%s stops %s.", old.Prefix(), httpapi.TimeText(r.OverlapEndsAt))
-	used := "has not been used since the new key was issued"
+	used := "is not known to have been used since the new key was issued"
 	if current := old.UsedGen == old.Generation; current && old.LastUsedAt.After(r.CreatedAt) {
 		used = "was used last at " + httpapi.TimeText(old.LastUsedAt)
 	}

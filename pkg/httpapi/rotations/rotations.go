@@ -57,7 +57,7 @@ type rotateInput struct {
 	ID   string `path:"id" maxLength:"100"`
 	Body struct {
 		Mode           string                `json:"mode" enum:"overlap,immediate,emergency" doc:"overlap: a new key, both work until the overlap ends; immediate: the same key, a new secret, the old one stops at once; emergency: the key is revoked first, then there is a new one"`
-		Overlap        string                `json:"overlap,omitempty" maxLength:"20" example:"P7D" doc:"PT1M to P30D; left out: as the policy says, P7D without one"`
+		Overlap        string                `json:"overlap,omitempty" minLength:"1" maxLength:"20" example:"P7D" doc:"PT1M to P30D; left out: as the policy says, P7D without one"`
 		Reason         string                `json:"reason,omitempty" maxLength:"500"`
 		SuspectedSince httpapi.Field[string] `json:"suspected_since,omitempty" nullable:"true" format:"date-time" doc:"Since when the secret may have been in wrong hands"`
 		ExpiresAt      httpapi.Field[string] `json:"expires_at,omitempty" nullable:"true" format:"date-time" doc:"End of the new secret, in the future; null: never; left out: the policy's default lifetime, without one as before"`
@@ -99,7 +99,7 @@ func (r resource) registerStarts() {
 			if b.Overlap != "" {
 				var ok bool
 				if start.Overlap, ok = period.Parse(b.Overlap); !ok || start.Overlap == 0 {
-					return rotation.Shown{}, fault.InvalidField("/overlap", "is no ISO 8601 duration between PT1M and P30D")
+					return rotation.Shown{}, fault.InvalidField("/overlap", "is not between PT1M and P30D, or no duration in weeks, days, hours, minutes and seconds, like P7D or PT15M")
 				}
 			}
 			if since := keys.Expiry(b.SuspectedSince); since.Given {
