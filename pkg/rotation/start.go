@@ -62,7 +62,15 @@ func (s *Service) Rotate(ctx context.Context, c call.Call, k id.Key, in Start) (
 		if err := c.Caller.Check(permission.ServiceAccountsRotate, apikey.Object(v.Key)); err != nil {
 			return Shown{}, c.Deny(ctx, s.Store.Deny, refused, err)
 		}
-		if err := c.Caller.Grantable(v.Key.Scopes); err != nil && in.Deliver.Type == "" { // nobody is shown what is delivered
+		scopes := v.Key.Scopes
+		if c.Idempotency.IsRepeat() && c.Idempotency.Prior.Secret != nil { // what is shown again is what that key carries now
+			again, err := s.Keys.Load(ctx, id.FromBody[id.Key](c.Idempotency.Prior.Secret.Public))
+			if err != nil {
+				return Shown{}, err
+			}
+			scopes = scopes.Or(again.Key.Scopes)
+		}
+		if err := c.Caller.Grantable(scopes); err != nil && in.Deliver.Type == "" { // nobody is shown what is delivered
 			return Shown{}, c.Deny(ctx, s.Store.Deny, refused, err)
 		}
 		policy, err := s.Terms(ctx, v.Account)
