@@ -30,8 +30,14 @@ const (
 // Recipient stands for an address, so that addresses are no keys of anything: the first 32 hexadecimal digits of its SHA-256.
 type Recipient string
 
-// RecipientOf is the recipient with an address in the form of Canonical.
+// RecipientOf is the recipient with an address in the form of Canonical. What follows a plus sign in the part before the @ does
+// not count (RFC 5233): one person gets one person's mail, under however many such addresses.
 func RecipientOf(address string) Recipient {
+	if at := strings.LastIndexByte(address, '@'); at > 0 {
+		if plus := strings.IndexByte(address[:at], '+'); plus > 0 {
+			address = address[:plus] + address[at:]
+		}
+	}
 	sum := sha256.Sum256([]byte(address))
 	return Recipient(hex.EncodeToString(sum[:16]))
 }

@@ -70,7 +70,7 @@ func (s *Service) Hear(ctx context.Context, e id.Event) (int, error) {
 }
 
 // recipients returns who is told of an account: its contacts and the addresses of its policies, without either the owner of the
-// MSP. Each once, in the order of the lists.
+// MSP. Each recipient once, in the order of the lists.
 func (s *Service) recipients(ctx context.Context, a serviceaccount.Account, terms policy.Effective, owner func(context.Context) (string, error)) ([]string, error) {
 	out := s.addresses(slices.Concat(a.Contacts, terms.Notify.Value))
 	if len(out) > 0 {
@@ -98,13 +98,15 @@ func (s *Service) owner(ctx context.Context) (string, error) {
 
 func (s *Service) addresses(list []string) []string {
 	var out []string
+	seen := map[mailbox.Recipient]bool{}
 	for _, a := range list {
 		a = mailbox.Canonical(a)
 		switch {
-		case a == "" || slices.Contains(out, a):
+		case a == "" || seen[mailbox.RecipientOf(a)]:
 		case name.CheckEmail(a) != "":
 			s.Log.Warn("not an address, nothing is sent to it", "recipient", string(mailbox.RecipientOf(a)))
 		default:
+			seen[mailbox.RecipientOf(a)] = true
 			out = append(out, a)
 		}
 	}

@@ -33,8 +33,8 @@ func recipients(letters []posted) []string {
 
 func TestSend_AnEndIsToldAtEachNoticeToContactsAndThePolicysList_B3(t *testing.T) {
 	o := newOffice(t)
-	a := o.account("Recorder", o.Company, "Blue@Example.com", "ops@example.com")
-	o.Policy(rekeytest.At(o.Company), policy.Text{Notify: rekeytest.To([]string{"OPS@example.com", "audit@example.com"})})
+	a := o.account("Recorder", o.Company, "Blue@Example.com", "ops@example.com", "blue+2@example.com")
+	o.Policy(rekeytest.At(o.Company), policy.Text{Notify: rekeytest.To([]string{"OPS@example.com", "audit@example.com", "ops+x@example.com"})})
 	k := o.IssueFor(a.ID, "Production", 40*day)
 	o.RequestTo(k.Secret, rekeytest.Home, "GET", "/keys", verify.Allow)
 	used := o.Now()
