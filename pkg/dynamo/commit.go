@@ -14,6 +14,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/company"
 	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
 	"github.com/rekey-dev/rekey/pkg/policy"
@@ -111,7 +112,7 @@ func (b *builder) add(w change.Write) error {
 	case role.Assign:
 		b.assignRole(w)
 	case accesstoken.Create:
-		b.put(create(b.store.tables.Identity, tokenKey(w.Token.ID), encodeToken(w.Token), w, "the ID is taken"))
+		b.createToken(w)
 	case accesstoken.Revoke:
 		b.revokeToken(w)
 	case accesstoken.Note:
@@ -156,6 +157,15 @@ func (b *builder) createEmployee(w employee.Create) {
 	b.put(create(t.Identity, employeeKey(e.ID), encodeEmployee(e), w, "the ID is taken"))
 	b.put(create(t.Identity, at, address, w, "another employee has the address"))
 	b.moveUses(w, nil, append(assignment(e.RoleID, role.Employee), use{holder: string(e.Place.Node()), counter: attrEmployees}))
+}
+
+func (b *builder) createToken(w accesstoken.Create) {
+	t := w.Token
+	b.put(create(b.store.tables.Identity, tokenKey(t.ID), encodeToken(t), w, "the ID is taken"))
+	folded := b.store.fold(t.Name)
+	own := row{key: rowKey(listing.Tokens, string(t.EmployeeID), folded, string(t.ID)), typ: typeRow, id: string(t.ID), place: t.Place.ID(),
+		taken: "it is listed already"}
+	b.moveRows(w, nil, append(listRows(listing.Tokens, t.Place, folded, string(t.ID)), own))
 }
 
 func (b *builder) revokeToken(w accesstoken.Revoke) {

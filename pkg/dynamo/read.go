@@ -90,6 +90,12 @@ func (s *Store) Token(ctx context.Context, t id.PAT) (_ accesstoken.Token, err e
 	return one(ctx, s, s.tables.Identity, tokenKey(t), "personal access token", decodeToken)
 }
 
+// Tokens reads those that are there, 100 a call.
+func (s *Store) Tokens(ctx context.Context, ids []id.PAT) (_ []accesstoken.Token, err error) {
+	defer wrap(&err, "Store.Tokens(%d)", len(ids))
+	return many(ctx, s, s.tables.Identity, unique(ids, tokenKey), decodeToken)
+}
+
 // Account reads an account and what is written about it, a deleted one too: one query.
 func (s *Store) Account(ctx context.Context, a id.ServiceAccount) (_ serviceaccount.Account, err error) {
 	defer wrap(&err, "Store.Account(%s)", a)

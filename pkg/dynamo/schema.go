@@ -27,7 +27,8 @@ package dynamo
 //	                                               <method>#<route>
 //	Identity  employee         emp_…               employee               -    < 2,048  setup                            authorizer, me, keys
 //	Identity  email            email#<folded>      email                  -    < 700    setup                            setup
-//	Identity  token            pat_…               token                  -    < 4,096  setup, authorizer (use, lock)    authorizer, keystatus
+//	Identity  token            pat_…               token                  -    < 4,096  setup, personalaccesstokens,     authorizer, keystatus,
+//	                                                                                    authorizer (use, lock)           personalaccesstokens
 //	Identity  company          co_…                company                -    < 4,096  companies                        authorizer, companies, and whatever
 //	                                                                                                                     has to do with one
 //	Identity  role             role_…              role                   -    < 4,096  roles                            authorizer, serviceaccounts, keys,
@@ -42,7 +43,8 @@ package dynamo
 //	Directory use              node_… co_… role_…  use                    -    < 300    with every create and delete     calendars, nodes, companies, keys
 //	                           cal_…
 //	Directory name             name#<noun>#<place> <folded name>          -    < 700    with every create and rename     (conditions only)
-//	Directory row              list#<noun>#<place> <folded>\x00<ID>       -    < 700    with every create and rename     serviceaccounts, keys
+//	Directory row              list#<noun>#<place  <folded>\x00<ID>       -    < 700    with every create and rename     serviceaccounts, keys, …
+//	                    or emp_…>
 //	Directory expiry_row       list#keys_by_       <expires_at>#<key_…>   -    < 300    with every change of expires_at  (rotation)
 //	                           expiry#<place>
 //	Directory rotation         rot_…               rotation               -    < 40,960 rotations, keys,                 rotations, sweeper
@@ -61,7 +63,8 @@ package dynamo
 //	Transient mail_told        told#<evt_…>        told                   yes  < 1,024  notifier                         the same
 //	Transient mail_wake        mail                <time>#<recipient>     yes  < 200    notifier                         the same
 //
-// An object is listed once at each place that covers it (at most 8 nodes and a company), so a subtree is one query.
+// An object is listed once at each place that covers it (at most 8 nodes and a company), so a subtree is one query. A personal
+// access token is listed at its employee too; its rows stay when it ends.
 // What people write about an account is an item beside it (none when there is nothing), so that what a verdict reads stays
 // under 4 KiB, one read unit; so is what a verdict does not need of a custom role, whose item holds 80 permissions of 40
 // characters. A key is 2,799 bytes at most with every scope of the catalogue; with 80 scopes of 40 characters
@@ -90,7 +93,7 @@ package dynamo
 //	11  change something                                     Store.Commit           TransactWriteItems
 //	12  the answer to an earlier equal call                  Store.Idempotency      GetItem
 //	13  the provider, a node, a company                      Store.MSP, Node, Company
-//	14  an employee, by ID or by address; a token            Store.Employee, EmployeeByEmail, Token
+//	14  an employee, by ID or by address; a token            Store.Employee, EmployeeByEmail, Token, Tokens
 //	15  an account, or up to 500 of a page                   Store.Account, Accounts Query, BatchGetItem
 //	16  a key, or up to 500 of a page                        Store.Key, Keys
 //	17  an account's keys, newest first                      Store.AccountKeys      Query

@@ -31,13 +31,14 @@ const (
 	Companies       Noun = "companies" // a company stands at itself; with Direct, those directly under the node
 	Roles           Noun = "roles"     // custom ones
 	RolesAt         Noun = "roles_at"  // those of the place itself: what whoever stands below it may be given
+	Tokens          Noun = "tokens"    // personal access tokens: at the place of the employee, and at the employee
 	Policies        Noun = "policies"  // rows hold the ID of what a policy is attached to; they have no name
 )
 
 // Query selects rows of one place.
 type Query struct {
 	Noun   Noun
-	Place  string // ID of a node or a company
+	Place  string // ID of a node or a company; for Tokens of an employee too
 	Direct bool   // only objects of the place itself
 	Prefix string // of the name; compared folded
 	From   time.Time

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rekey-dev/rekey/pkg/accesstoken"
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/calendar"
@@ -185,10 +184,6 @@ func (f *Flaky) EmployeeByEmail(ctx context.Context, email string) (employee.Emp
 	return through(ctx, f, "EmployeeByEmail", func(ctx context.Context) (employee.Employee, error) {
 		return f.Under.EmployeeByEmail(ctx, email)
 	})
-}
-
-func (f *Flaky) Token(ctx context.Context, t id.PAT) (accesstoken.Token, error) {
-	return through(ctx, f, "Token", func(ctx context.Context) (accesstoken.Token, error) { return f.Under.Token(ctx, t) })
 }
 
 func (f *Flaky) Account(ctx context.Context, a id.ServiceAccount) (serviceaccount.Account, error) {

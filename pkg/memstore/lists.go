@@ -75,6 +75,14 @@ func (s *Store) List(ctx context.Context, q listing.Query) (listing.Page, error)
 				rows = append(rows, listing.Row{ID: string(c.ID), Position: folded})
 			}
 		}
+	case listing.Tokens:
+		for _, t := range s.tokens {
+			if q.Place == string(t.EmployeeID) {
+				add(place.Place{Path: q.Place}, t.Name, string(t.ID))
+			} else {
+				add(t.Place, t.Name, string(t.ID))
+			}
+		}
 	case listing.Policies:
 		for _, p := range s.policies {
 			add(p.Place, "", p.AttachedTo.ID)

@@ -88,3 +88,18 @@ func (s *Store) Token(ctx context.Context, t id.PAT) (accesstoken.Token, error) 
 	held, err := one(ctx, s, s.tokens, t, "personal access token")
 	return copyToken(held.Token), err
 }
+
+// Tokens returns those that are there.
+func (s *Store) Tokens(ctx context.Context, ids []id.PAT) ([]accesstoken.Token, error) {
+	defer s.mu.Unlock()
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	var out []accesstoken.Token
+	for _, t := range ids {
+		if held, ok := s.tokens[t]; ok {
+			out = append(out, copyToken(held.Token))
+		}
+	}
+	return out, nil
+}

@@ -8,7 +8,9 @@ import (
 	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
@@ -103,6 +105,36 @@ var peopleTests = []test{
 		w.lost(w.set(w.happened("personal_access_token", string(got.ID), 1), accesstoken.Create{Token: got}), accesstoken.Create{})
 		_, err = w.store.Token(w.ctx, newID[id.PAT]())
 		w.notFound(err)
+	}},
+	{"tokens are listed at their employee and at each place that covers it, by folded name, and go on being when they are revoked", func(w *world) {
+		make := func(of id.Employee, name string, at place.Place) accesstoken.Token {
+			t := w.newToken().value
+			t.EmployeeID, t.Name, t.Place = of, name, at
+			w.commit(w.set(w.happened("personal_access_token", string(t.ID), 1), accesstoken.Create{Token: t}))
+			return t
+		}
+		one, other := newID[id.Employee](), newID[id.Employee]()
+		zulu, first, second := make(one, "zulu", w.co), make(one, "Laptop", w.co), make(other, "laptop", w.co)
+		if first.ID > second.ID {
+			first, second = second, first
+		}
+		w.commit(w.revocation(zulu))
+		w.Equal([]string{string(first.ID), string(second.ID), string(zulu.ID)}, w.list(listing.Query{Noun: listing.Tokens, Place: w.co.ID()}, 2))
+		for _, at := range w.co.Ancestors() {
+			got := w.list(listing.Query{Noun: listing.Tokens, Place: at}, 500)
+			for _, t := range []accesstoken.Token{zulu, first, second} {
+				w.Contains(got, string(t.ID))
+			}
+		}
+		w.Equal([]string{string(zulu.ID)}, w.list(listing.Query{Noun: listing.Tokens, Place: string(one), Prefix: "Z"}, 1))
+		for _, t := range []accesstoken.Token{first, second} {
+			w.Contains(w.list(listing.Query{Noun: listing.Tokens, Place: string(t.EmployeeID)}, 1), string(t.ID))
+		}
+		w.Len(w.list(listing.Query{Noun: listing.Tokens, Place: string(one)}, 1), 2)
+		w.Empty(w.list(listing.Query{Noun: listing.Tokens, Place: string(newID[id.Employee]())}, 1))
+		got, err := w.store.Tokens(w.ctx, []id.PAT{first.ID, newID[id.PAT](), second.ID, first.ID})
+		w.NoError(err)
+		w.Subset([]id.PAT{first.ID, second.ID}, []id.PAT{got[0].ID, got[1].ID})
 	}},
 	{"a personal access token is revoked once", func(w *world) {
 		t := w.token()

@@ -52,6 +52,8 @@ type Store interface {
 	// EmployeeByEmail finds the employee with the address, compared case-folded.
 	EmployeeByEmail(ctx context.Context, email string) (employee.Employee, error)
 	Token(ctx context.Context, t id.PAT) (accesstoken.Token, error)
+	// Tokens returns those that are there, in any order.
+	Tokens(ctx context.Context, ids []id.PAT) ([]accesstoken.Token, error)
 
 	// Account returns an account, a deleted one too.
 	Account(ctx context.Context, a id.ServiceAccount) (serviceaccount.Account, error)
