@@ -15,6 +15,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/httpapi/me"
 	"github.com/rekey-dev/rekey/pkg/httpapi/meta"
 	"github.com/rekey-dev/rekey/pkg/httpapi/nodes"
+	"github.com/rekey-dev/rekey/pkg/httpapi/personalaccesstokens"
 	"github.com/rekey-dev/rekey/pkg/httpapi/roles"
 	"github.com/rekey-dev/rekey/pkg/httpapi/rotationpolicies"
 	"github.com/rekey-dev/rekey/pkg/httpapi/rotations"
@@ -42,6 +43,7 @@ var resources = []struct {
 	{"BillingFunction", func(a *httpapi.API) { billing.Register(a, nil, packages.Catalogue{}) }},
 	{"CalendarsFunction", func(a *httpapi.API) { calendars.Register(a, nil) }},
 	{"RolesFunction", func(a *httpapi.API) { roles.Register(a, nil) }},
+	{"PersonalAccessTokensFunction", func(a *httpapi.API) { personalaccesstokens.Register(a, nil, time.Now) }},
 	{"AuditEventsFunction", func(a *httpapi.API) { auditevents.Register(a, nil) }},
 }
 

@@ -32,6 +32,26 @@ type Token struct {
 // Prefix returns the characters of the secret that may be shown.
 func (t Token) Prefix() string { return token.Prefix(token.PersonalAccessToken, id.Body(t.ID)) }
 
+// Status says what a token is good for.
+type Status string
+
+const (
+	Active  Status = "active"
+	Expired Status = "expired" // final
+	Revoked Status = "revoked" // final
+)
+
+// Status is the token's own at a time; whether its employee can act does not show in it.
+func (t Token) Status(now time.Time) Status {
+	switch {
+	case !t.RevokedAt.IsZero():
+		return Revoked
+	case !now.Before(t.ExpiresAt):
+		return Expired
+	}
+	return Active
+}
+
 // Create puts a new token. It is lost when the ID exists.
 type Create struct{ Token Token }
 

@@ -3,27 +3,152 @@ package accesstoken
 import (
 	"context"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/authz"
 	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/change"
+	"github.com/rekey-dev/rekey/pkg/employee"
+	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/listing"
+	"github.com/rekey-dev/rekey/pkg/mint"
+	"github.com/rekey-dev/rekey/pkg/permission"
 )
 
 // Store is what the use cases of tokens read and write.
 type Store interface {
-	// Token reads one token, strongly; one that is not there is a fault of kind not_found.
+	// Token and Employee read one object, strongly; one that is not there is a fault of kind not_found.
 	Token(ctx context.Context, t id.PAT) (Token, error)
+	// Tokens reads those that are there, in any order.
+	Tokens(ctx context.Context, ids []id.PAT) ([]Token, error)
+	Employee(ctx context.Context, e id.Employee) (employee.Employee, error)
+	List(ctx context.Context, q listing.Query) (listing.Page, error)
+	// Deny puts the record of a refusal; that it is there already is no error.
+	Deny(ctx context.Context, event audit.Event) error
 	// Commit carries out a change or none of it: see change.Set.
 	Commit(ctx context.Context, s change.Set) error
 }
 
-// Service is the use cases of personal access tokens.
+// Service is the use cases of personal access tokens. Its fields are set once; it may be used by many goroutines.
 type Service struct {
 	Store Store
+	Mint  *mint.Mint // wanted by Create and Repeat only
 	Now   func() time.Time
 	Rand  io.Reader
+}
+
+// Get returns a token that the caller may see: one of its own, or with employees:update one of an employee at or below its
+// place.
+func (s *Service) Get(ctx context.Context, c call.Call, t id.PAT) (Token, error) {
+	found, err := s.Store.Token(ctx, t)
+	if err != nil {
+		return Token{}, err
+	}
+	if !visible(c.Caller, found) {
+		return Token{}, fault.Missing(noun)
+	}
+	return found, nil
+}
+
+const noun = "personal access token"
+
+func visible(c authz.Caller, t Token) bool {
+	return isOwn(c, t.EmployeeID) || manages(c) && c.Place.Covers(t.Place)
+}
+
+func isOwn(c authz.Caller, e id.Employee) bool { return c.ID == string(e) }
+
+// manages tells whether the caller looks after the tokens of others.
+func manages(c authz.Caller) bool { return c.Effective.Has(permission.EmployeesUpdate) }
+
+// Filter narrows a list of tokens.
+type Filter struct {
+	Employee id.Employee // only this one's; "" for all that the caller sees
+	Status   Status      // "" for any
+	Query    string      // case-insensitive prefix of the name, or an exact ID
+}
+
+// List lists the caller's own tokens or, with employees:update, those of all employees at or below its place, by name; ended
+// ones too. next is "" at the end; a page may come back short although there are more.
+func (s *Service) List(ctx context.Context, c call.Call, f Filter, after string, limit int) (tokens []Token, next string, err error) {
+	var at string
+	switch {
+	case isOwn(c.Caller, f.Employee):
+		at = c.Caller.ID
+	case f.Employee != "":
+		if !manages(c.Caller) {
+			return nil, "", fault.Missing("employee")
+		}
+		e, err := s.Store.Employee(ctx, f.Employee)
+		if err == nil && !c.Caller.Place.Covers(e.Place) {
+			err = fault.Missing("employee")
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		at = string(e.ID)
+	case manages(c.Caller):
+		at = c.Caller.Place.ID()
+	case c.Caller.Type == audit.Employee:
+		at = c.Caller.ID
+	default:
+		return nil, "", nil // no token acts for a service account
+	}
+	if t, ok := id.Parse[id.PAT](f.Query); ok {
+		found, err := s.Store.Tokens(ctx, []id.PAT{t})
+		return s.keep(c.Caller, f, found), "", err
+	}
+	q := listing.Query{Noun: listing.Tokens, Place: at, Prefix: f.Query, After: after}
+	return listing.Collect(ctx, s.Store.List, q, limit, func(rows listing.Page) ([]Token, error) {
+		if len(rows.Rows) == 0 {
+			return nil, nil
+		}
+		ids := make([]id.PAT, len(rows.Rows))
+		for i, r := range rows.Rows {
+			ids[i] = id.PAT(r.ID)
+		}
+		found, err := s.Store.Tokens(ctx, ids)
+		slices.SortFunc(found, func(a, b Token) int { return slices.Index(ids, a.ID) - slices.Index(ids, b.ID) })
+		return s.keep(c.Caller, f, found), err
+	})
+}
+
+func (s *Service) keep(c authz.Caller, f Filter, tokens []Token) []Token {
+	now := s.Now()
+	return slices.DeleteFunc(tokens, func(t Token) bool {
+		return !visible(c, t) || f.Employee != "" && t.EmployeeID != f.Employee || f.Status != "" && t.Status(now) != f.Status
+	})
+}
+
+// Revoke ends a token that the caller may see, at once; the one that it calls with too. One that is revoked stays as it is.
+// Atomic: the token and the audit record.
+func (s *Service) Revoke(ctx context.Context, c call.Call, t id.PAT) error {
+	_, err := change.Retry(func() (struct{}, error) {
+		old, err := s.Get(ctx, c, t)
+		if err != nil {
+			return struct{}{}, err
+		}
+		if err := c.Match.Check(string(old.ID), old.Version); err != nil || !old.RevokedAt.IsZero() {
+			return struct{}{}, err
+		}
+		now, op, next := s.Now(), id.New[id.Operation](s.Rand), old
+		next.EventSeq++
+		return struct{}{}, s.Store.Commit(ctx, change.Set{Operation: op, At: now, Events: []audit.Event{s.event(c, op, now, audit.TokenRevoked, next)},
+			Writes: []change.Write{Revoke{Old: old, At: now}}})
+	})
+	return err
+}
+
+// event is the record of what was done to a token.
+func (s *Service) event(c call.Call, op id.Operation, now time.Time, action string, t Token) audit.Event {
+	e := c.Event(id.New[id.Event](s.Rand), op, now)
+	e.Action, e.Place, e.Seq = action, t.Place, t.EventSeq
+	e.Target = audit.Target{Type: "personal_access_token", ID: string(t.ID), Name: t.Name}
+	e.Details = map[string]any{"key_id": string(t.ID), "key_prefix": t.Prefix(), "employee_id": string(t.EmployeeID)}
+	return e
 }
 
 // RevokeHeld ends a token on the word of whoever holds its current secret. One that has ended stays as it is. Atomic: the
@@ -38,11 +163,10 @@ func (s *Service) RevokeHeld(ctx context.Context, c call.Call, t id.PAT, generat
 			return struct{}{}, nil
 		}
 		now, op := s.Now(), id.New[id.Operation](s.Rand)
-		e := c.Event(id.New[id.Event](s.Rand), op, now)
-		e.Action = "personal_access_token.self_revoked"
-		e.Target = audit.Target{Type: "personal_access_token", ID: string(t), Name: old.Name}
-		e.Place, e.Seq = old.Place, old.EventSeq+1
-		e.Details = map[string]any{"key_id": string(t), "key_prefix": old.Prefix(), "reason": reason, "employee_id": string(old.EmployeeID)}
+		next := old
+		next.EventSeq++
+		e := s.event(c, op, now, audit.TokenSelfRevoked, next)
+		e.Details["reason"] = reason
 		if note != "" {
 			e.Details["note"] = note
 		}

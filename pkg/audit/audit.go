@@ -125,6 +125,11 @@ const (
 	ServiceAccountRevoked = "service_account.revoked"
 	ServiceAccountRotated = "service_account.rotated"
 
+	TokenCreated     = "personal_access_token.created"
+	TokenRevoked     = "personal_access_token.revoked"
+	TokenSelfRevoked = "personal_access_token.self_revoked"
+	TokenRepeated    = "personal_access_token.secret_repeated"
+
 	NodeCreated = "node.created"
 	NodeUpdated = "node.updated"
 	NodeDeleted = "node.deleted"

@@ -35,6 +35,10 @@ GET /nodes/{id}	nodes:read
 PATCH /nodes/{id}	nodes:update
 GET /packages	billing:read
 GET /permissions	
+GET /personal-access-tokens	
+POST /personal-access-tokens	
+DELETE /personal-access-tokens/{id}	
+GET /personal-access-tokens/{id}	
 GET /roles	roles:read
 POST /roles	roles:create
 DELETE /roles/{id}	roles:delete

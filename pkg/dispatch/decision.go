@@ -83,10 +83,12 @@ var actions = map[string]string{
 	audit.SetupCompleted:        silent,
 	audit.RecoveryUsed:          silent,
 
-	"personal_access_token.first_used":      silent,
-	"personal_access_token.new_source":      silent,
-	"personal_access_token.secret_repeated": silent,
-	"personal_access_token.self_revoked":    silent,
+	"personal_access_token.first_used": silent,
+	"personal_access_token.new_source": silent,
+	audit.TokenCreated:                 silent,
+	audit.TokenRevoked:                 silent,
+	audit.TokenSelfRevoked:             silent,
+	audit.TokenRepeated:                silent,
 }
 
 // DetailType returns how a record is announced, "" for not at all: what was refused did not happen. known is false for an

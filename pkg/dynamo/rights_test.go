@@ -407,6 +407,25 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		}
 	})
 
+	during("PersonalAccessTokensFunction", func() {
+		tokens := &accesstoken.Service{Store: store, Mint: coins, Now: clock, Rand: rand.Reader}
+		_, _ = store.Idempotency(t.Context(), "token", now)
+		with := c
+		with.Idempotency = repeatable("token")
+		own, err := tokens.Create(t.Context(), with, accesstoken.New{Name: "laptop"})
+		require.NoError(t, err)
+		record, err := store.Idempotency(t.Context(), "token", now)
+		require.NoError(t, err)
+		ok(tokens.Repeat(t.Context(), c, *record))
+		fails(tokens.Create(t.Context(), narrow, accesstoken.New{Name: "laptop"}))
+		ok(tokens.Get(t.Context(), c, own.Token.ID))
+		for _, f := range []accesstoken.Filter{{}, {Employee: made.Employee.ID}, {Query: string(own.Token.ID)}} {
+			_, _, err = tokens.List(t.Context(), c, f, "", 50)
+			require.NoError(t, err)
+		}
+		lost(func() { require.NoError(t, tokens.Revoke(t.Context(), c, own.Token.ID)) })
+	})
+
 	during("CalendarsFunction", func() {
 		calendars := &calendar.Service{Store: store, Now: clock, Rand: rand.Reader}
 		one := []calendar.Event{{UID: "1", Start: now}}

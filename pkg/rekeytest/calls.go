@@ -74,7 +74,10 @@ func (w *World) Post(c call.Call, path, key, payload string, use Use) (Answer, e
 // again makes the secret of a repeated answer.
 func (w *World) again(c call.Call, r idempotency.Record) (token.Secret, error) {
 	if r.Secret.Kind == token.PersonalAccessToken {
-		return w.Setup.Repeat(w.Ctx, c.Request, r)
+		if c.Caller.Type == "" { // of set-up, which nobody is signed in for
+			return w.Setup.Repeat(w.Ctx, c.Request, r)
+		}
+		return w.Tokens.Repeat(w.Ctx, c, r)
 	}
 	return w.Keys.Repeat(w.Ctx, c, r)
 }

@@ -105,7 +105,7 @@ func Empty(t TB) *World {
 	w.Keys = &apikey.Service{Store: w.Store, Mint: w.Mint, Fold: fold.Name, Now: w.Clock.Now, Rand: w.Rand, Needs: authorizer.Needs, KeyLimit: packages.Keys}
 	w.Accounts = &serviceaccount.Service{Store: w.Store, Keys: w.Keys, Fold: fold.Name, Now: w.Clock.Now, Rand: w.Rand, LockAt: policy.LockAt(w.Store)}
 	w.Rotations = &rotation.Service{Store: w.Store, Keys: w.Keys, Mint: w.Mint, Terms: rotation.Under(w.Store), Now: w.Clock.Now, Rand: w.Rand}
-	w.Tokens = &accesstoken.Service{Store: w.Store, Now: w.Clock.Now, Rand: w.Rand}
+	w.Tokens = &accesstoken.Service{Store: w.Store, Mint: w.Mint, Now: w.Clock.Now, Rand: w.Rand}
 	w.Tree = &tree.Service{Store: w.Store, Now: w.Clock.Now, Rand: w.Rand}
 	w.Roles = &grant.Service{Store: w.Store, Fold: fold.Name, Now: w.Clock.Now, Rand: w.Rand}
 	w.Companies = &tenancy.Service{Store: w.Store, Packages: packages, Now: w.Clock.Now, Rand: w.Rand}

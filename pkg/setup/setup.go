@@ -26,7 +26,7 @@ import (
 )
 
 // TokenFor is how long the first owner's token lasts, and a recovered owner's.
-const TokenFor = 90 * 24 * time.Hour
+const TokenFor = accesstoken.DefaultLife
 
 // Store is what set-up reads and writes. Reads are strongly consistent; what is not there is a fault of kind not_found.
 type Store interface {
@@ -192,7 +192,7 @@ func (s *Service) repeat(ctx context.Context, from audit.Request, r idempotency.
 		return token.Secret{}, err
 	}
 	now, op := s.Now(), id.New[id.Operation](s.Rand)
-	e := audit.Event{ID: id.New[id.Event](s.Rand), Seq: t.EventSeq + 1, At: now, Action: "personal_access_token.secret_repeated",
+	e := audit.Event{ID: id.New[id.Event](s.Rand), Seq: t.EventSeq + 1, At: now, Action: audit.TokenRepeated,
 		Actor:  audit.Actor{Type: audit.System, ID: "setup", Name: "holder of the set-up code"},
 		Target: audit.Target{Type: "personal_access_token", ID: string(t.ID), Name: t.Name}, Place: t.Place, SourceIP: from.SourceIP,
 		UserAgent: from.UserAgent, RequestID: from.ID, Outcome: audit.OK, Operation: op,

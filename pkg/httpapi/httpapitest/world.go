@@ -25,6 +25,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/httpapi/me"
 	"github.com/rekey-dev/rekey/pkg/httpapi/meta"
 	"github.com/rekey-dev/rekey/pkg/httpapi/nodes"
+	"github.com/rekey-dev/rekey/pkg/httpapi/personalaccesstokens"
 	"github.com/rekey-dev/rekey/pkg/httpapi/roles"
 	"github.com/rekey-dev/rekey/pkg/httpapi/rotationpolicies"
 	"github.com/rekey-dev/rekey/pkg/httpapi/rotations"
@@ -56,8 +57,12 @@ func serve(t *testing.T, inner *rekeytest.World) *World {
 		Cursors:     &page.Sealer{Keys: Keys{}, Now: w.Now, Rand: w.Rand},
 		Idempotency: w.Store.Idempotency,
 		Repeat: func(ctx context.Context, c call.Call, r idempotency.Record) (token.Secret, error) {
-			if r.Secret != nil && r.Secret.Kind == token.PersonalAccessToken {
+			switch {
+			case r.Secret == nil || r.Secret.Kind != token.PersonalAccessToken:
+			case c.Caller.Type == "": // of set-up, which nobody is signed in for
 				return w.Setup.Repeat(ctx, c.Request, r)
+			default:
+				return w.Tokens.Repeat(ctx, c, r)
 			}
 			return w.World.Keys.Repeat(ctx, c, r)
 		}})
@@ -70,6 +75,7 @@ func serve(t *testing.T, inner *rekeytest.World) *World {
 	keystatus.Register(w.API, w.Status)
 	me.Register(w.API, w.Store)
 	meta.Register(w.API, []byte(`{"openapi":"3.1.0"}`))
+	personalaccesstokens.Register(w.API, w.Tokens, w.Now)
 	roles.Register(w.API, w.Roles)
 	rotationpolicies.Register(w.API, w.Policies, w.Now)
 	rotations.Register(w.API, w.Rotations, w.Now)

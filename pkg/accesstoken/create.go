@@ -1,0 +1,170 @@
+package accesstoken
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/call"
+	"github.com/rekey-dev/rekey/pkg/change"
+	"github.com/rekey-dev/rekey/pkg/fault"
+	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/idempotency"
+	"github.com/rekey-dev/rekey/pkg/name"
+	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/token"
+)
+
+// DefaultLife is how long a token lasts that was given no end: P90D.
+const DefaultLife = 90 * 24 * time.Hour
+
+// MaxScopes is the most scopes that a token is asked for by name.
+const MaxScopes = 80
+
+// New is the input of making a token.
+type New struct {
+	Name      string
+	Scopes    *[]string // nil: all that the employee's role has; empty: none
+	ExpiresAt time.Time // zero: DefaultLife from now; at most a year from now
+}
+
+// Made is a new token. Its secret is shown once.
+type Made struct {
+	Token  Token
+	Secret token.Secret
+}
+
+// Create makes a token for the calling employee, and shows its secret once. Nobody makes one for somebody else, and none
+// carries what the caller does not hold now. Atomic: the token, the rows that list it, the audit record and the idempotency
+// record.
+func (s *Service) Create(ctx context.Context, c call.Call, in New) (Made, error) {
+	return change.Retry(func() (Made, error) { return s.create(ctx, c, in) })
+}
+
+func (s *Service) create(ctx context.Context, c call.Call, in New) (Made, error) {
+	now, op := s.Now(), id.New[id.Operation](s.Rand)
+	refused := c.Event("", op, now)
+	refused.Action, refused.Place = audit.TokenCreated, c.Caller.Place
+	refused.Target = audit.Target{Type: string(c.Caller.Type), ID: c.Caller.ID, Name: c.Caller.Name}
+	if c.Caller.Type != audit.Employee {
+		return Made{}, c.Deny(ctx, s.Store.Deny, refused, fault.New(fault.NotGrantable,
+			"A personal access token acts for the employee who makes it, and a service account is no employee. Issue a key of the account instead."))
+	}
+	owner, err := s.Store.Employee(ctx, id.Employee(c.Caller.ID))
+	if err != nil {
+		return Made{}, err
+	}
+	scopes, invalid := scopesOf(in.Scopes, c.Caller.Role)
+	if invalid != nil && !c.Idempotency.IsRepeat() {
+		return Made{}, invalid
+	}
+	if c.Idempotency.IsRepeat() && c.Idempotency.Prior.Secret != nil { // what is shown again is what the token carries
+		t, err := s.Store.Token(ctx, id.FromBody[id.PAT](c.Idempotency.Prior.Secret.Public))
+		if err != nil {
+			return Made{}, err
+		}
+		scopes = t.Scopes
+	}
+	if err := c.Caller.Grantable(scopes); err != nil {
+		return Made{}, c.Deny(ctx, s.Store.Deny, refused, err)
+	}
+	if err := c.Idempotency.Check(); err != nil {
+		return Made{}, err
+	}
+	if problem := name.Check(in.Name); problem != "" {
+		return Made{}, fault.InvalidField("/name", problem)
+	}
+	end, err := endOf(in.ExpiresAt, now)
+	if err != nil {
+		return Made{}, err
+	}
+	t := Token{ID: id.New[id.PAT](s.Rand), EmployeeID: owner.ID, Place: owner.Place, Name: in.Name, Scopes: scopes, Generation: 1,
+		ExpiresAt: end, CreatedAt: now, Version: 1, EventSeq: 1}
+	coin, err := s.Mint.New(ctx, token.PersonalAccessToken, id.Body(t.ID), t.Generation, op, c.Idempotency)
+	if err != nil {
+		return Made{}, err
+	}
+	t.MAC, t.PepperVersion = coin.MAC, coin.PepperVersion
+	out := Made{Token: t, Secret: coin.Secret}
+	record, err := c.Idempotency.Record(op, now, out, coin.Derived)
+	if err != nil {
+		return Made{}, err
+	}
+	e := s.event(c, op, now, audit.TokenCreated, t)
+	e.Details["scopes"], e.Details["expires_at"] = scopes.List(), end.UTC().Format(time.RFC3339)
+	err = change.Settle(s.Store.Commit(ctx, change.Set{Operation: op, At: now, Idempotency: record, Events: []audit.Event{e},
+		Writes: []change.Write{Create{Token: t}}}), c.Idempotency)
+	if err != nil {
+		return Made{}, err // no secret leaves unless its token is known to be there
+	}
+	return out, nil
+}
+
+// endOf is the end of a token that is made now, to the second.
+func endOf(given, now time.Time) (time.Time, error) {
+	latest := now.UTC().AddDate(1, 0, 0).Truncate(time.Second)
+	switch {
+	case given.IsZero():
+		return now.Add(DefaultLife).Truncate(time.Second), nil
+	case !given.After(now):
+		return time.Time{}, fault.InvalidField("/expires_at", "is not in the future")
+	case given.After(latest):
+		return time.Time{}, fault.InvalidField("/expires_at", "is later than "+latest.Format(time.RFC3339)+", a year from now: the longest that a personal access token lasts")
+	}
+	return given, nil
+}
+
+// scopesOf reads the scopes of a new token; left out they are all that the role has.
+func scopesOf(asked *[]string, role permission.Set) (permission.Set, error) {
+	if asked == nil {
+		return role, nil
+	}
+	if len(*asked) > MaxScopes {
+		return permission.Set{}, fault.InvalidField("/scopes", "has more than 80 entries")
+	}
+	var out permission.Set
+	var bad []fault.Field
+	for i, text := range *asked {
+		p, pointer := permission.Permission(text), "/scopes/"+strconv.Itoa(i)
+		if _, known := permission.Lookup(p); !known {
+			bad = append(bad, fault.Field{Pointer: pointer, Detail: "is no permission"})
+			continue
+		}
+		if out.Has(p) {
+			bad = append(bad, fault.Field{Pointer: pointer, Detail: text + " is listed twice"})
+		}
+		out = out.Or(permission.Of(p))
+	}
+	return out, fault.InvalidFields(bad)
+}
+
+// Repeat makes the secret of a call that was carried out before again, for a caller that was authorized anew. It returns the
+// zero Secret when the secret may not be shown any more: an hour has passed, the secret was used, or the token has ended. That
+// it was shown again is recorded, on condition that the token is as it was read.
+func (s *Service) Repeat(ctx context.Context, c call.Call, r idempotency.Record) (token.Secret, error) {
+	return change.Retry(func() (token.Secret, error) {
+		if r.Secret == nil {
+			return token.Secret{}, nil
+		}
+		now := s.Now()
+		t, err := s.Store.Token(ctx, id.FromBody[id.PAT](r.Secret.Public))
+		if fault.Is(err, fault.NotFound) {
+			return token.Secret{}, nil
+		}
+		if err != nil {
+			return token.Secret{}, err
+		}
+		if !now.Before(r.CreatedAt.Add(idempotency.SecretFor)) || t.Status(now) != Active || t.Generation != r.Secret.Generation || t.UsedGen == t.Generation {
+			return token.Secret{}, nil
+		}
+		secret, err := s.Mint.Again(ctx, r, t.MAC, t.PepperVersion)
+		if err != nil || secret.IsZero() {
+			return token.Secret{}, err
+		}
+		op, next := id.New[id.Operation](s.Rand), t
+		next.EventSeq++
+		e := s.event(c, op, now, audit.TokenRepeated, next)
+		return secret, s.Store.Commit(ctx, change.Set{Operation: op, At: now, Events: []audit.Event{e}, Writes: []change.Write{Note{Old: t}}})
+	})
+}
