@@ -52,3 +52,36 @@ func TestSeed003_LockRegenerateAndNeverLockByTheOldSecret_I1_I2_I3_B1(t *testing
 	app.sending(client.Basic(fresh.id, fresh.secret)).get("/me").expect(http.StatusOK)
 	app.sending(client.Bearer(fresh.secret)).get("/me").expect(http.StatusOK)
 }
+
+// The same procedure for an app that runs, in the order that locks nothing: undeploy it, regenerate, update its secret, deploy. The
+// steps of the app are played: what it sends is what its secret says, and a forgotten instance goes on with the old one.
+func TestSeed003_UndeployRegenerateUpdateDeployAndTheAccountNeverLocksOnTheWay_I5(t *testing.T) {
+	t.Parallel()
+	admin := asOwner(t)
+	account := admin.account(client.Object{"name": "running-app " + newName(t)}).Text("id")
+	key := admin.issue(account)
+	app, forgotten := holding(t, key.secret), holding(t, key.secret)
+	unlocked := func() {
+		t.Helper()
+		require.Equal(t, false, admin.get("/service-accounts/" + account).expect(http.StatusOK)["locked"])
+	}
+	app.get("/me").expect(http.StatusOK)
+	forgotten.get("/me").expect(http.StatusOK)
+
+	// Undeployed: the app sends nothing from here on. One instance was forgotten.
+	fresh := shown(t, account, admin.post("/keys/"+key.id+"/regenerate", nil).unshown().expect(http.StatusOK))
+	require.Equal(t, key.id, fresh.id)
+	for range 3 * threshold {
+		forgotten.get("/me").refused()
+	}
+	unlocked()
+
+	// The app's secret is updated, and the app deployed: its first request is let pass, whatever the forgotten one does.
+	app = app.sending(client.Bearer(fresh.secret))
+	for range threshold {
+		app.get("/me").expect(http.StatusOK)
+		forgotten.get("/me").refused()
+	}
+	unlocked()
+	require.Equal(t, forgotten.source, admin.get("/keys/" + key.id).expect(http.StatusOK).Objects("retired_seen.sources")[0]["source_ip"])
+}
