@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,11 +21,11 @@ import (
 type refusing struct {
 	verify.Store
 	refuses bool
-	asked   int
+	asked   atomic.Int64
 }
 
 func (s *refusing) Tally(ctx context.Context, r usage.Row) error {
-	s.asked++
+	s.asked.Add(1)
 	if s.refuses {
 		return fault.Down(errors.New("throttled"))
 	}
@@ -47,19 +48,20 @@ func TestUsage_AStoreThatRefusesRowsIsAskedOnceASecondAndNotByEveryRequest_B4(t 
 		getKey(w, k.Secret, rekeytest.Home)
 		w.Advance(time.Second / rate)
 	}
-	require.Equal(t, seconds, s.asked)
+	require.Equal(t, seconds, int(s.asked.Load()))
 	require.Empty(t, rowsOf(w, k))
 
-	s.refuses, s.asked = false, 0
+	s.refuses = false
+	s.asked.Store(0)
 	getKey(w, k.Secret, rekeytest.Home)
-	require.Equal(t, 1, s.asked)
+	require.Equal(t, 1, int(s.asked.Load()))
 	rows := rowsOf(w, k)
 	require.Len(t, rows, 1)
 	require.Equal(t, first, rows[0].FirstAt, "when it was seen first is not lost")
 	require.LessOrEqual(t, rows[0].Count, int64(seconds*rate+1))
 	require.Positive(t, rows[0].Count)
 	getKey(w, k.Secret, rekeytest.Home)
-	require.Equal(t, 1, s.asked, "and then the row rests as ever")
+	require.Equal(t, 1, int(s.asked.Load()), "and then the row rests as ever")
 }
 
 func TestUsage_WhileRowsRestOneThatWasNeverTriedIs_B4(t *testing.T) {
@@ -68,14 +70,14 @@ func TestUsage_WhileRowsRestOneThatWasNeverTriedIs_B4(t *testing.T) {
 	k, other := w.Issue(a, "k"), w.Issue(a, "other")
 	s := refuse(w)
 	getKey(w, k.Secret, rekeytest.Home)
-	require.Equal(t, 1, s.asked)
+	require.Equal(t, 1, int(s.asked.Load()))
 	getKey(w, k.Secret, rekeytest.Away)
-	require.Equal(t, 2, s.asked, "the new one alone")
+	require.Equal(t, 2, int(s.asked.Load()), "the new one alone")
 	getKey(w, k.Secret, rekeytest.Away)
-	require.Equal(t, 2, s.asked)
+	require.Equal(t, 2, int(s.asked.Load()))
 	s.refuses = false
 	getKey(w, other.Secret, rekeytest.Home)
-	require.Equal(t, 3, s.asked, "another key's rows do not rest")
+	require.Equal(t, 3, int(s.asked.Load()), "another key's rows do not rest")
 	w.Clock.Set(w.Now().Add(-time.Minute))
 	getKey(w, k.Secret, rekeytest.Home)
 	require.Len(t, rowsOf(w, k), 2, "nor does a clock that was put back make them")
