@@ -182,12 +182,18 @@ func (r *run) views(ctx context.Context, lines map[string]mailbox.Line) (map[id.
 	return out, nil
 }
 
+// rotationOf reads a rotation; nil for one that is not there, or cannot be decoded: that keeps nobody from being told of others.
 func (r *run) rotationOf(ctx context.Context, of id.Rotation) (*rotation.Rotation, error) {
 	found, err := r.Store.Rotation(ctx, of)
-	if fault.Is(err, fault.NotFound) {
-		return nil, nil
+	switch {
+	case err == nil:
+		return &found, nil
+	case fault.Is(err, fault.Unavailable):
+		return nil, err
+	case !fault.Is(err, fault.NotFound):
+		r.Log.Error("a rotation could not be read, and nobody is told of it", "rotation_id", string(of), "error", err)
 	}
-	return &found, err
+	return nil, nil
 }
 
 // ownerName is the name of the company or node that an account belongs to, read once a run.
