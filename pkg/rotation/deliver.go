@@ -59,7 +59,7 @@ func (r Rotation) overlapping(oldEnds, now time.Time) Rotation {
 // atOnce is a rotation without an overlap: it ends as it begins, or when the new secret has been delivered. Until then its
 // consumer has no secret that works: the sweeper's next run carries it on, whatever becomes of the call.
 func (r Rotation) atOnce(now time.Time, next apikey.Key) (Rotation, apikey.Key) {
-	r = r.reached(Issued, now, r.StartedBy, "")
+	r = r.reached(Issued, now, r.StartedBy, r.Mode.issued())
 	if r.Awaits() {
 		next.DueAt = now
 	} else {
@@ -67,6 +67,14 @@ func (r Rotation) atOnce(now time.Time, next apikey.Key) (Rotation, apikey.Key) 
 	}
 	r.EventSeq = 1
 	return r, next
+}
+
+// issued is what a rotation without an overlap makes.
+func (m Mode) issued() string {
+	if m == Immediate {
+		return "a new secret of the same key"
+	}
+	return "a new key"
 }
 
 func (m Mode) atOnce() string {
