@@ -29,6 +29,7 @@ func TestCompany_IsSuspendedResumedAndDeletedWithItsKeys_W5(t *testing.T) {
 	require.Equal(t, "grace@example.com", made.Text("account_owner.email"))
 	require.Equal(t, made, p.get("/companies/"+co).expect(http.StatusOK))
 	require.Equal(t, []string{co}, field(p.all("/companies?q="+co), "id"))
+	require.Equal(t, "4711", p.patch("/companies/"+co, client.Object{"external_id": "4711"}).expect(http.StatusOK)["external_id"])
 	account := p.post("/service-accounts", client.Object{"name": newName(t), "company_id": co}).expect(http.StatusCreated).Text("id")
 	k := p.issue(account)
 	holder := holding(t, k.secret)
@@ -60,7 +61,7 @@ func TestCompany_IsSuspendedResumedAndDeletedWithItsKeys_W5(t *testing.T) {
 			done = append(done, r.Text("action"))
 		}
 	}
-	require.Equal(t, []string{"company.created", "company.suspended", "company.resumed", "company.deleted"}, done)
+	require.Equal(t, []string{"company.created", "company.updated", "company.suspended", "company.resumed", "company.deleted"}, done)
 
 	seen := map[string]stack.Event{}
 	eventually(t, soon, func() bool {

@@ -30,6 +30,7 @@ func TestNodes_AreATreeThatIsDeletedFromItsLeaves_W1(t *testing.T) {
 	require.Equal(t, "service_account", left["blocked_by"].([]any)[0].(map[string]any)["type"])
 
 	p.patch("/nodes/"+child, client.Object{"name": "Renamed"}).expect(http.StatusOK)
+	require.Equal(t, "Renamed", p.get("/nodes/" + child).expect(http.StatusOK)["name"])
 	p.delete("/service-accounts/" + account).expect(http.StatusNoContent)
 	p.delete("/nodes/" + child).expect(http.StatusNoContent)
 	p.delete("/nodes/" + n).expect(http.StatusNoContent)

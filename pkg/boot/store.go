@@ -28,7 +28,7 @@ func (e *Environment) Verifier() *dynamo.Verifier {
 // fold.Name: its tables of Unicode are not linked into a function that does not pass it.
 func (e *Environment) Store(fold func(string) string, tables ...Table) *dynamo.Store {
 	s := dynamo.New(dynamo.NewClient(e.DynamoDB()), e.tables(tables...), fold)
-	e.Warm("identity table", s.Warm)
+	e.Warm("tables", s.Warm)
 	return s
 }
 

@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -125,9 +126,10 @@ func newHTTPClient() *http.Client {
 	}
 }
 
-// Warm opens the connection to DynamoDB by reading an item that is not there.
+// Warm opens the connection to DynamoDB by reading an item that is not there: of Identity or, for whoever does not use that, of
+// Directory.
 func (v *Verifier) Warm(ctx context.Context) (err error) {
 	defer wrap(&err, "Verifier.Warm")
-	_, err = v.getItem(ctx, v.tables.Identity, warmKey())
+	_, err = v.getItem(ctx, cmp.Or(v.tables.Identity, v.tables.Directory), warmKey())
 	return err
 }
