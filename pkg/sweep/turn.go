@@ -84,14 +84,18 @@ func (t turn) look(notices []time.Duration, now time.Time) time.Time {
 	switch {
 	case t.at.IsZero():
 		return time.Time{}
-	case t.endless:
+	case t.endless && !t.at.After(now):
 		return now.Add(heldAgain)
 	case !t.at.After(now):
 		return time.Time{}
 	}
 	at := t.at
-	if len(t.heldBy) > 0 {
-		at = earlier(at, now.Add(heldAgain))
+	if len(t.heldBy) > 0 { // until the schedule wants it, what the calendars say of it may change as it likes
+		if again := now.Add(heldAgain); again.After(t.due) {
+			at = earlier(at, again)
+		} else {
+			at = earlier(at, t.due)
+		}
 	}
 	if t.byHand {
 		at = earlier(at, apikey.NextDue(apikey.Key{ExpiresAt: t.at}, notices, now))
