@@ -75,7 +75,7 @@ func (s *Service) Advance(ctx context.Context, c call.Call, r id.Rotation) (Adva
 				if !until.After(v.Rotation.OverlapEndsAt) { // its policy lets it end no later
 					return Advanced{v, steps, v.Rotation.OverlapEndsAt}, nil
 				}
-				v, err = s.extend(ctx, c, v, until, "extended once, as "+d.Reason, now)
+				v, err = s.extend(ctx, c, v, until, "extended once, as "+d.Reason, policy.Notices, now)
 			} else {
 				v, err = s.move(ctx, c, v, d, actions[d.State], now)
 			}

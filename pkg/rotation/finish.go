@@ -75,7 +75,7 @@ func (s *Service) Extend(ctx context.Context, c call.Call, r id.Rotation, until 
 			return View{}, fault.InvalidField("/until", "is after "+stamp(latest)+", the latest that max_lifetime "+
 				period.Format(policy.Effective.MaxLifetime.Value)+" of the rotation policy "+string(policy.Effective.MaxLifetime.Source.Policy)+" allows")
 		}
-		return s.extend(ctx, c, v, until, "extended by hand", now)
+		return s.extend(ctx, c, v, until, "extended by hand", policy.Notices, now)
 	})
 }
 
@@ -222,7 +222,7 @@ func (s *Service) move(ctx context.Context, c call.Call, v View, d Decision, act
 }
 
 // extend commits a later end of the overlap.
-func (s *Service) extend(ctx context.Context, c call.Call, v View, until time.Time, why string, now time.Time) (View, error) {
+func (s *Service) extend(ctx context.Context, c call.Call, v View, until time.Time, why string, notices []time.Duration, now time.Time) (View, error) {
 	op := id.New[id.Operation](s.Rand)
 	by, _ := actor(c)
 	stored := v.Rotation
@@ -238,7 +238,7 @@ func (s *Service) extend(ctx context.Context, c call.Call, v View, until time.Ti
 	moved := View{Rotation: next, Old: v.Old, New: v.New}
 	moved.Old.Key = k
 	k.AnnouncedAt = now
-	k.DueAt = earlier(Decide(moved, now).Due, apikey.NextDue(k, apikey.Notices, now))
+	k.DueAt = earlier(Decide(moved, now).Due, apikey.NextDue(k, notices, now))
 	account := serviceaccount.Update{Old: v.Old.Account, KeysChanged: true}
 	set := change.Set{Operation: op, At: now, Writes: []change.Write{Update{Old: stored, New: next}, apikey.Update{Old: v.Old.Key, New: k}, account},
 		Events: []audit.Event{s.event(c, op, now, audit.RotationExtended, next), s.Keys.Record(c, op, now, audit.KeyUpdated, k)}}
