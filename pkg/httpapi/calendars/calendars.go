@@ -7,7 +7,6 @@ package calendars
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/rekey-dev/rekey/pkg/calendar"
@@ -45,8 +44,6 @@ const (
 	// maxBody leaves room for 1 MiB of iCalendar text, whose line breaks JSON writes as four characters.
 	maxBody = 2 << 20
 )
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 func one(c calendar.Calendar) httpapi.Answer[Calendar] {
 	return httpapi.Answer[Calendar]{Body: of(c), ETag: tag(c)}

@@ -1,6 +1,7 @@
 package calendars
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -60,7 +61,7 @@ func source(events *[]NewCalendarEvent, ics *string) (calendar.Source, error) {
 	var bad []fault.Field
 	read := make([]calendar.Event, len(*events))
 	for i, e := range *events {
-		at := "/events/" + itoa(i)
+		at := "/events/" + strconv.Itoa(i)
 		when := func(member, text string) time.Time {
 			layout, want := time.RFC3339, "is no time of RFC 3339, like 2026-12-01T00:00:00Z"
 			if e.AllDay {
@@ -77,7 +78,7 @@ func source(events *[]NewCalendarEvent, ics *string) (calendar.Source, error) {
 			read[i].End = when("end", e.End.Value)
 		}
 		for j, x := range e.Except {
-			read[i].Except = append(read[i].Except, when("except/"+itoa(j), x))
+			read[i].Except = append(read[i].Except, when("except/"+strconv.Itoa(j), x))
 		}
 	}
 	if len(bad) > maxBad {
