@@ -127,7 +127,7 @@ func scopesOf(asked *[]string, role permission.Set) (permission.Set, error) {
 	var bad []fault.Field
 	for i, text := range *asked {
 		p, pointer := permission.Permission(text), "/scopes/"+strconv.Itoa(i)
-		if _, known := permission.Lookup(p); !known {
+		if !permission.Known(p) {
 			bad = append(bad, fault.Field{Pointer: pointer, Detail: "is no permission"})
 			continue
 		}

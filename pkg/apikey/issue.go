@@ -154,12 +154,11 @@ func scopesOf(asked *[]string, r role.Role) (permission.Set, error) {
 	var bad []fault.Field
 	for i, text := range *asked {
 		p := permission.Permission(text)
-		entry, known := permission.Lookup(p)
 		pointer := Pointer("/scopes", i)
 		switch {
-		case !known:
+		case !permission.Known(p):
 			bad = append(bad, fault.Field{Pointer: pointer, Detail: "is no permission"})
-		case !entry.AssignableToServiceAccount():
+		case !permission.Machine.Has(p):
 			bad = append(bad, fault.Field{Pointer: pointer, Detail: text + " can never be held by a service account"})
 		case !r.Permissions.Has(p):
 			bad = append(bad, fault.Field{Pointer: pointer, Detail: text + " is not among the permissions of the account's role " + string(r.ID)})

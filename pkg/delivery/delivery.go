@@ -49,15 +49,23 @@ type Target struct {
 	RoleARN  string // role to assume for it, in the consumer's account; "" for the deployment's own account
 }
 
-// The forms are compiled when they are first asked for: the package's types are linked into binaries that never ask.
+// A form is compiled when it is first asked for, and is plain data before: the package's types are linked into binaries that never
+// ask.
+type form struct {
+	pattern string
+	once    sync.Once
+	re      *regexp.Regexp
+}
+
+func (f *form) compiled() *regexp.Regexp {
+	f.once.Do(func() { f.re = regexp.MustCompile(f.pattern) })
+	return f.re
+}
+
 var (
-	secretName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9/_+=.@-]{1,512}$`) })
-	secretARN  = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:([a-z]{2,8}(?:-[a-z]+)+-[0-9]{1,2}):[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]{1,519}$`)
-	})
-	roleARN = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9/_+=,.@-]{1,576}$`)
-	})
+	secretName = form{pattern: `^[A-Za-z0-9/_+=.@-]{1,512}$`}
+	secretARN  = form{pattern: `^arn:aws[a-z-]*:secretsmanager:([a-z]{2,8}(?:-[a-z]+)+-[0-9]{1,2}):[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]{1,519}$`}
+	roleARN    = form{pattern: `^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9/_+=,.@-]{1,576}$`}
 )
 
 // Progress is where a new secret goes, and how far it has come.
@@ -94,13 +102,13 @@ func (t Target) Check(at string, policy bool) []fault.Field {
 	switch {
 	case t.SecretID == "":
 		say("secret_id", "is missing")
-	case !secretName().MatchString(t.SecretID) && !secretARN().MatchString(t.SecretID):
+	case !secretName.compiled().MatchString(t.SecretID) && !secretARN.compiled().MatchString(t.SecretID):
 		say("secret_id", "is neither a secret's name (1 to 512 of A-Z a-z 0-9 / _ + = . @ -) nor its ARN")
 	}
 	if t.JSONKey != "" && !memberName(t.JSONKey) {
 		say("json_key", "is not 1 to 100 printable characters")
 	}
-	if t.RoleARN != "" && !roleARN().MatchString(t.RoleARN) {
+	if t.RoleARN != "" && !roleARN.compiled().MatchString(t.RoleARN) {
 		say("role_arn", "is not the ARN of an IAM role")
 	}
 	return bad
@@ -117,7 +125,7 @@ func memberName(s string) bool {
 
 // Region is the region of a secret that is given by its ARN; "" for a name.
 func (t Target) Region() string {
-	if m := secretARN().FindStringSubmatch(t.SecretID); m != nil {
+	if m := secretARN.compiled().FindStringSubmatch(t.SecretID); m != nil {
 		return m[1]
 	}
 	return ""

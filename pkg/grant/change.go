@@ -248,7 +248,7 @@ func permissionsOf(words []string) (out permission.Set, bad []fault.Field) {
 	}
 	for i, text := range words {
 		p := permission.Permission(text)
-		_, known := permission.Lookup(p)
+		known := permission.Known(p)
 		switch {
 		case !known:
 			bad = append(bad, fault.Field{Pointer: pointer("/permissions", i), Detail: "is no permission"})

@@ -20,12 +20,10 @@ type Entry struct {
 	Name        string // for people
 	Description string
 	Category    string
-	index       int // position in a Set; never reused, never moved: sets travel between versions of rekey
-	machine     bool
 }
 
 // AssignableToServiceAccount tells whether a service account can ever hold the permission.
-func (e Entry) AssignableToServiceAccount() bool { return e.machine }
+func (e Entry) AssignableToServiceAccount() bool { return byID[e.ID].machine }
 
 // words is the number of 64-bit words of a Set.
 const words = 2
@@ -37,7 +35,7 @@ type Set struct{ bits [words]uint64 }
 func Of(ps ...Permission) Set {
 	var s Set
 	for _, p := range ps {
-		if e, ok := Lookup(p); ok {
+		if e, ok := byID[p]; ok {
 			s.bits[e.index/64] |= 1 << (e.index % 64)
 		}
 	}
@@ -46,7 +44,7 @@ func Of(ps ...Permission) Set {
 
 // Has tells whether p is in the set.
 func (s Set) Has(p Permission) bool {
-	e, ok := Lookup(p)
+	e, ok := byID[p]
 	return ok && s.bits[e.index/64]&(1<<(e.index%64)) != 0
 }
 
@@ -89,9 +87,9 @@ func (s Set) Len() int {
 // List returns the set's permissions sorted by name.
 func (s Set) List() []Permission {
 	out := make([]Permission, 0, s.Len())
-	for _, e := range catalogue {
+	for _, e := range positions {
 		if s.bits[e.index/64]&(1<<(e.index%64)) != 0 {
-			out = append(out, e.ID)
+			out = append(out, e.id)
 		}
 	}
 	slices.Sort(out)

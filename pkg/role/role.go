@@ -58,16 +58,6 @@ const (
 // IsBuiltIn tells whether an ID is in the built-in roles' range; such an ID is never read from a table.
 func IsBuiltIn(r id.Role) bool { return strings.HasPrefix(string(r), "role_Builtin") }
 
-var reads = func() permission.Set {
-	var s permission.Set
-	for _, e := range permission.Catalogue() {
-		if strings.HasSuffix(string(e.ID), ":read") {
-			s = s.Or(permission.Of(e.ID))
-		}
-	}
-	return s
-}()
-
 var builtIn = [...]Role{
 	{ID: Admin, Name: "admin", Description: "Everything but changing owners.", Permissions: permission.All,
 		AssignableTo: []Assignee{Employee}},
@@ -81,11 +71,11 @@ var builtIn = [...]Role{
 		OwnAccount:   permission.Of(permission.ServiceAccountsRead, permission.KeysRead),
 		AssignableTo: []Assignee{ServiceAccount}},
 	{ID: Operator, Name: "operator", Description: "Reads everything and manages apps; issues and revokes no key.",
-		Permissions:  reads.Or(permission.Of(permission.AppsManage)),
+		Permissions:  permission.Reading.Or(permission.Of(permission.AppsManage)),
 		AssignableTo: []Assignee{Employee}},
 	{ID: Owner, Name: "owner", Description: "Everything.", Permissions: permission.All, AssignableTo: []Assignee{Employee}},
 	{ID: Viewer, Name: "viewer", Description: "Reads everything but the audit log.",
-		Permissions:  reads.Without(permission.Of(permission.AuditRead)),
+		Permissions:  permission.Reading.Without(permission.Of(permission.AuditRead)),
 		AssignableTo: []Assignee{Employee}},
 }
 
