@@ -17,6 +17,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
+	"github.com/rekey-dev/rekey/pkg/onetime"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/rotation"
@@ -89,6 +90,7 @@ func (b *builder) add(w change.Write) error {
 	switch w := w.(type) {
 	case msp.Create:
 		b.put(create(b.store.tables.Directory, mspKey(), encodeMSP(w.MSP), w, "there is a provider already"))
+		b.newUse(headcount, w)
 	case node.Create:
 		b.createNode(w)
 	case node.Update:
@@ -103,6 +105,16 @@ func (b *builder) add(w change.Write) error {
 		b.deleteCompany(w)
 	case employee.Create:
 		b.createEmployee(w)
+	case employee.Update:
+		b.replaceEmployee(w, w.Old, w.New)
+	case employee.Delete:
+		b.replaceEmployee(w, w.Old, w.New())
+	case employee.SignIn:
+		b.signIn(w)
+	case onetime.Create:
+		b.createCode(w)
+	case onetime.Spend:
+		b.spendCode(w)
 	case role.Create:
 		b.createRole(w)
 	case role.Update:
@@ -147,16 +159,6 @@ func (b *builder) add(w change.Write) error {
 		return fmt.Errorf("no such write: %T", w)
 	}
 	return nil
-}
-
-func (b *builder) createEmployee(w employee.Create) {
-	e, t := w.Employee, b.store.tables
-	at := emailKey(b.store.fold(e.Email))
-	address := newItem(at, typeEmail)
-	address.string(attrID, string(e.ID))
-	b.put(create(t.Identity, employeeKey(e.ID), encodeEmployee(e), w, "the ID is taken"))
-	b.put(create(t.Identity, at, address, w, "another employee has the address"))
-	b.moveUses(w, nil, append(assignment(e.RoleID, role.Employee), use{holder: string(e.Place.Node()), counter: attrEmployees}))
 }
 
 func (b *builder) createToken(w accesstoken.Create) {
@@ -205,7 +207,7 @@ func (b *builder) moveRows(w change.Write, old, new []row) {
 	}
 }
 
-// use is what an object counts for at a holder: a node, a company, a custom role or a calendar.
+// use is what an object counts for at a holder: a node, a company, a custom role, a calendar or the MSP.
 type use struct{ holder, counter string }
 
 // assignment is the use of a custom role by a kind of principal; nothing counts the built-in ones.
@@ -221,6 +223,7 @@ type useChange struct {
 	created bool
 	deltas  map[string]int64
 	room    *apikey.Room // for a new key of a company
+	seats   int          // for a new employee of the MSP; 0 for no limit
 	write   change.Write
 }
 
@@ -264,6 +267,10 @@ func (b *builder) addUses() {
 			continue
 		}
 		a := action{table: table, key: useKey(holder), write: u.write, reason: "there is no such place, role or calendar, or no room there"}
+		if holder == headcount {
+			b.put(b.count(u))
+			continue
+		}
 		a.expr.require(a.expr.exists(attrPK))
 		open := false
 		for _, counter := range slices.Sorted(maps.Keys(u.deltas)) {

@@ -38,6 +38,7 @@ func employeeKey(e id.Employee) key        { return key{string(e), "employee"} }
 func companyKey(c id.Company) key          { return key{string(c), "company"} }
 func roleKey(r id.Role) key                { return key{string(r), "role"} }
 func roleAboutKey(r id.Role) key           { return key{string(r), "about"} }
+func codeKey(c id.Invitation) key          { return key{"code#" + string(c), "code"} }
 func emailKey(folded string) key           { return key{"email#" + folded, "email"} }
 func retiredKey(cred string, m []byte) key { return key{cred, "retired#" + hex.EncodeToString(m)} }
 func sightingKey(cred, address string) key { return key{cred, prefixSeen + address} }

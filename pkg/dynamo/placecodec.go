@@ -3,7 +3,6 @@ package dynamo
 import (
 	"github.com/rekey-dev/rekey/pkg/accesstoken"
 	"github.com/rekey-dev/rekey/pkg/company"
-	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
@@ -75,29 +74,6 @@ func decodeCompany(it item) (company.Company, error) {
 		Status: company.Status(r.string(attrStatus)), Owner: company.Owner{FirstName: r.string(attrFirstName), LastName: r.string(attrLastName),
 			Email: r.string(attrEmail)}, ExternalID: r.string(attrExternalID), Tags: r.list(attrTags), CreatedBy: r.string(attrCreatedBy),
 		CreatedByName: r.string(attrCreatedByName), CreatedAt: r.time(attrCreatedAt), UpdatedAt: r.time(attrUpdatedAt),
-		Version: r.int(attrVersion), EventSeq: r.int(attrEventSeq)}, r.err
-}
-
-func encodeEmployee(e employee.Employee) item {
-	it := newItem(employeeKey(e.ID), typeEmployee)
-	it.string(attrEmail, e.Email)
-	it.string(attrFirstName, e.FirstName)
-	it.string(attrLastName, e.LastName)
-	it.place(e.Place)
-	it.string(attrRoleID, string(e.RoleID))
-	it.string(attrStatus, string(e.Status))
-	it.time(attrCreatedAt, e.CreatedAt)
-	it.time(attrUpdatedAt, e.UpdatedAt)
-	it.int(attrVersion, e.Version)
-	it.int(attrEventSeq, e.EventSeq)
-	return it
-}
-
-func decodeEmployee(it item) (employee.Employee, error) {
-	r := reader{it: it}
-	return employee.Employee{ID: id.Employee(r.string(attrPK)), Email: r.string(attrEmail), FirstName: r.string(attrFirstName),
-		LastName: r.string(attrLastName), Place: r.place(), RoleID: id.Role(r.string(attrRoleID)),
-		Status: employee.Status(r.string(attrStatus)), CreatedAt: r.time(attrCreatedAt), UpdatedAt: r.time(attrUpdatedAt),
 		Version: r.int(attrVersion), EventSeq: r.int(attrEventSeq)}, r.err
 }
 

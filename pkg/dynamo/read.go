@@ -7,7 +7,6 @@ import (
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/company"
-	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/msp"
@@ -63,25 +62,6 @@ func (s *Store) Companies(ctx context.Context, ids []id.Company) (_ []company.Co
 		}
 	}
 	return out, err
-}
-
-// Employee reads an employee.
-func (s *Store) Employee(ctx context.Context, e id.Employee) (_ employee.Employee, err error) {
-	defer wrap(&err, "Store.Employee(%s)", e)
-	return one(ctx, s, s.tables.Identity, employeeKey(e), "employee", decodeEmployee)
-}
-
-// EmployeeByEmail reads the employee with an address: two calls.
-func (s *Store) EmployeeByEmail(ctx context.Context, email string) (_ employee.Employee, err error) {
-	defer wrap(&err, "Store.EmployeeByEmail()")
-	holder, err := one(ctx, s, s.tables.Identity, emailKey(s.fold(email)), "employee", func(it item) (id.Employee, error) {
-		r := reader{it: it}
-		return id.Employee(r.string(attrID)), r.err
-	})
-	if err != nil {
-		return employee.Employee{}, err
-	}
-	return one(ctx, s, s.tables.Identity, employeeKey(holder), "employee", decodeEmployee)
 }
 
 // Token reads a personal access token.

@@ -25,8 +25,9 @@ package dynamo
 //	Identity  usage            usage#<key_…>       <hour>#<verdict>#      yes  < 1,024  authorizer                       keys, rotations
 //	                                               <source>#<api>#
 //	                                               <method>#<route>
-//	Identity  employee         emp_…               employee               -    < 2,048  setup                            authorizer, me, keys
-//	Identity  email            email#<folded>      email                  -    < 700    setup                            setup
+//	Identity  employee         emp_…               employee               -    < 4,096  setup, employees                 authorizer, employees, me, keys,
+//	                                                                                                                     personalaccesstokens
+//	Identity  email            email#<folded>      email                  -    < 700    setup, employees                 setup, employees
 //	Identity  token            pat_…               token                  -    < 4,096  setup, personalaccesstokens,     authorizer, keystatus,
 //	                                                                                    authorizer (use, lock)           personalaccesstokens
 //	Identity  company          co_…                company                -    < 4,096  companies                        authorizer, companies, and whatever
@@ -41,9 +42,9 @@ package dynamo
 //	                                                                                                                     serviceaccounts, sweeper
 //	Directory policy_at        pol_…               policy_at              -    < 300    rotationpolicies                 rotationpolicies
 //	Directory use              node_… co_… role_…  use                    -    < 300    with every create and delete     calendars, nodes, companies, keys
-//	                           cal_…
+//	                           cal_… msp
 //	Directory name             name#<noun>#<place> <folded name>          -    < 700    with every create and rename     (conditions only)
-//	Directory row              list#<noun>#<place  <folded>\x00<ID>       -    < 700    with every create and rename     serviceaccounts, keys, …
+//	Directory row              list#<noun>#<place  <folded>\x00<ID>       -    < 1,400   with every create and rename     serviceaccounts, keys, …
 //	                    or emp_…>
 //	Directory expiry_row       list#keys_by_       <expires_at>#<key_…>   -    < 300    with every change of expires_at  (rotation)
 //	                           expiry#<place>
@@ -58,6 +59,7 @@ package dynamo
 //	                                                                                                                     (stream)
 //	Audit     event_row        at#<place>          <at>#<evt_…>           -    < 700    the same                         auditevents, rotations
 //	Transient idempotency      idem#<scope>        idem                   yes  < 65,536 serviceaccounts, keys, setup     the same
+//	Transient code             code#<inv_…>        code                   yes  < 500    employees, credentials           credentials
 //	Transient mail_line        mail#<recipient>    line#<evt_…>           yes  < 1,024  notifier                         the same
 //	Transient mailbox          mail#<recipient>    box                    yes  < 400    notifier                         the same
 //	Transient mail_told        told#<evt_…>        told                   yes  < 1,024  notifier                         the same
@@ -73,7 +75,10 @@ package dynamo
 // and none that a pattern of keys would have to narrow. Its partition key is not the key's, so that what it is written takes
 // nothing from the reads of verdicts.
 // A use item is created with its node, company, custom role or calendar, and is what "there is such a place" is conditional on.
-// That of a deleted company stays, closed: nothing more is counted in.
+// That of a deleted company stays, closed: nothing more is counted in. That of the MSP is created with it and counts
+// all employees, and the owners who can act.
+// An employee's item stays as a tombstone, since a verdict reads it. A list shows employees by both their names; of a folded name
+// over 960 bytes the rows keep the beginning.
 // A company is one read unit of every verdict of its keys, however long the names of its account's owner.
 // A calendar's events are an item of their own (none when there are none), so that a list of calendars reads none of them; its
 // bound is calendar.MaxSize and what its keys and names take.
@@ -127,6 +132,8 @@ package dynamo
 //	45  a custom role, those of a page, who has one          Store.Role, Roles,     Query, BatchGetItem,
 //	                                                         Assigned               GetItem
 //	46  the companies of a page; what stands at places       Store.Companies, ContentsOf  BatchGetItem
+//	47  the employees of a page; how many there are          Store.Employees, Headcount  BatchGetItem, GetItem
+//	48  reserve a try of a one-time code, give it back       Store.TakeTry, ReturnTry  UpdateItem
 //
 // What holds for an account (policy.Resolve) is one call of pattern 33 with its own ID, its company's and its nodes': 2 to 10
 // items, each one read unit whether or not it is there, two when a policy is over 4 KiB (many long addresses). It is read when a
@@ -160,6 +167,7 @@ const (
 	typeSource      = "source"
 	typeEmployee    = "employee"
 	typeEmail       = "email"
+	typeCode        = "code"
 	typeToken       = "token"
 	typeCompany     = "company"
 	typeRole        = "role"
@@ -213,6 +221,22 @@ const (
 	attrPermissions   = "perms"       // a role's, blank-separated
 	attrOwnAccount    = "perms_own"   // the part that reaches only the holder's own account
 	attrAssignableTo  = "assignables" // blank-separated
+)
+
+// Attributes of employees and of one-time codes.
+const (
+	attrPasskeys     = "passkeys" // blank-separated
+	attrSessionEpoch = "session_epoch"
+	attrCode         = "code_id"
+	attrCodeSentAt   = "code_sent_at"
+	attrCodeExpires  = "code_expires_at"
+	attrLetters      = "letters"
+	attrLettersSince = "letters_since"
+	attrLastSignInAt = "last_sign_in_at" // only a sign-in sets it
+	attrRevision     = "revision"
+
+	attrPurpose = "purpose"
+	attrUsedAt  = "used_at"
 )
 
 // Attributes of credentials.
@@ -316,6 +340,7 @@ const (
 	attrPolicies        = "policies" // rotation policies that are attached to a place, or name a calendar
 	attrRoles           = "roles"
 	attrProtectedAPIs   = "protected_apis"
+	attrOwners          = "owners" // of the MSP: those who can act
 
 	attrActiveAccounts = "active_accounts" // of a company: those that are not revoked
 	attrKeySum         = "key_sum"         // of a company: see apikey.Room

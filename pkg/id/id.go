@@ -26,6 +26,8 @@ type (
 	Key            string
 	PAT            string
 	Session        string
+	Credential     string // a passkey or a public key
+	Invitation     string // a one-time code
 	Rotation       string
 	Policy         string
 	Calendar       string
@@ -42,6 +44,8 @@ func (ServiceAccount) prefix() string { return "sa_" }
 func (Key) prefix() string            { return "key_" }
 func (PAT) prefix() string            { return "pat_" }
 func (Session) prefix() string        { return "ses_" }
+func (Credential) prefix() string     { return "cred_" }
+func (Invitation) prefix() string     { return "inv_" }
 func (Rotation) prefix() string       { return "rot_" }
 func (Policy) prefix() string         { return "pol_" }
 func (Calendar) prefix() string       { return "cal_" }

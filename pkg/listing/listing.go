@@ -31,6 +31,7 @@ const (
 	Companies       Noun = "companies" // a company stands at itself; with Direct, those directly under the node
 	Roles           Noun = "roles"     // custom ones
 	RolesAt         Noun = "roles_at"  // those of the place itself: what whoever stands below it may be given
+	Employees       Noun = "employees" // by first and last name
 	Tokens          Noun = "tokens"    // personal access tokens: at the place of the employee, and at the employee
 	Policies        Noun = "policies"  // rows hold the ID of what a policy is attached to; they have no name
 )

@@ -15,6 +15,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
+	"github.com/rekey-dev/rekey/pkg/onetime"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/rotation"
@@ -123,6 +124,16 @@ func (t *transaction) write(w change.Write) string {
 		return t.deleteCompany(w)
 	case employee.Create:
 		return t.createEmployee(w)
+	case employee.Update:
+		return t.replaceEmployee(w.Old, w.New)
+	case employee.Delete:
+		return t.replaceEmployee(w.Old, w.New())
+	case employee.SignIn:
+		return t.signIn(w)
+	case onetime.Create:
+		return t.createCode(w)
+	case onetime.Spend:
+		return t.spendCode(w)
 	case role.Create:
 		return t.createRole(w)
 	case role.Update:

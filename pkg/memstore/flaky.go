@@ -12,7 +12,6 @@ import (
 	"github.com/rekey-dev/rekey/pkg/calendar"
 	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/company"
-	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/idempotency"
@@ -172,18 +171,6 @@ func (f *Flaky) Node(ctx context.Context, n id.Node) (node.Node, error) {
 
 func (f *Flaky) Company(ctx context.Context, c id.Company) (company.Company, error) {
 	return through(ctx, f, "Company", func(ctx context.Context) (company.Company, error) { return f.Under.Company(ctx, c) })
-}
-
-func (f *Flaky) Employee(ctx context.Context, e id.Employee) (employee.Employee, error) {
-	return through(ctx, f, "Employee", func(ctx context.Context) (employee.Employee, error) {
-		return f.Under.Employee(ctx, e)
-	})
-}
-
-func (f *Flaky) EmployeeByEmail(ctx context.Context, email string) (employee.Employee, error) {
-	return through(ctx, f, "EmployeeByEmail", func(ctx context.Context) (employee.Employee, error) {
-		return f.Under.EmployeeByEmail(ctx, email)
-	})
 }
 
 func (f *Flaky) Account(ctx context.Context, a id.ServiceAccount) (serviceaccount.Account, error) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/rekey-dev/rekey/pkg/company"
+	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/fold"
 	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/place"
@@ -73,6 +74,12 @@ func (s *Store) List(ctx context.Context, q listing.Query) (listing.Page, error)
 				add(c.Place, c.Name, string(c.ID))
 			case string(c.Place.Node()) == q.Place && strings.HasPrefix(folded, fold.Name(q.Prefix)) && folded > q.After:
 				rows = append(rows, listing.Row{ID: string(c.ID), Position: folded})
+			}
+		}
+	case listing.Employees:
+		for _, e := range s.employees {
+			if e.Status != employee.Deleted {
+				add(e.Place, e.Name(), string(e.ID))
 			}
 		}
 	case listing.Tokens:

@@ -4,26 +4,8 @@ import (
 	"context"
 
 	"github.com/rekey-dev/rekey/pkg/accesstoken"
-	"github.com/rekey-dev/rekey/pkg/employee"
-	"github.com/rekey-dev/rekey/pkg/fault"
-	"github.com/rekey-dev/rekey/pkg/fold"
 	"github.com/rekey-dev/rekey/pkg/id"
 )
-
-func (t *transaction) createEmployee(w employee.Create) string {
-	if _, ok := t.employees[w.Employee.ID]; ok {
-		return "the employee exists"
-	}
-	if !t.there(string(w.Employee.Place.Node())) || !t.assignable(w.Employee.RoleID) {
-		return "the employee's node or role is not there"
-	}
-	if !t.claim("employees", "", w.Employee.Email) {
-		return "another employee has the address"
-	}
-	t.touch("employee " + string(w.Employee.ID))
-	t.then(func() { t.employees[w.Employee.ID] = w.Employee })
-	return ""
-}
 
 func (t *transaction) createToken(w accesstoken.Create) string {
 	if _, ok := t.tokens[w.Token.ID]; ok {
@@ -61,26 +43,6 @@ func (t *transaction) noteToken(w accesstoken.Note) string {
 		t.tokens[old.ID] = old
 	})
 	return ""
-}
-
-// Employee returns an employee.
-func (s *Store) Employee(ctx context.Context, e id.Employee) (employee.Employee, error) {
-	return one(ctx, s, s.employees, e, "employee")
-}
-
-// EmployeeByEmail finds the employee with the address, compared case-folded.
-func (s *Store) EmployeeByEmail(ctx context.Context, email string) (employee.Employee, error) {
-	defer s.mu.Unlock()
-	if err := s.begin(ctx); err != nil {
-		return employee.Employee{}, err
-	}
-	want := fold.Name(email)
-	for _, e := range s.employees {
-		if fold.Name(e.Email) == want {
-			return e, nil
-		}
-	}
-	return employee.Employee{}, fault.Missing("employee")
 }
 
 // Token returns a personal access token.

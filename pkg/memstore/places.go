@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/rekey-dev/rekey/pkg/company"
+	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/fold"
 	"github.com/rekey-dev/rekey/pkg/id"
@@ -96,7 +97,7 @@ func (s *Store) contents(at string) (c node.Contents) {
 		c.Companies += truth(string(co.Place.Node()) == at && co.Status != company.Deleted)
 	}
 	for _, e := range s.employees {
-		c.Employees += truth(string(e.Place.Node()) == at)
+		c.Employees += truth(string(e.Place.Node()) == at && e.Status != employee.Deleted)
 	}
 	for _, a := range s.accounts {
 		c.ServiceAccounts += truth(a.Place.ID() == at && a.Status != serviceaccount.Deleted)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/fold"
 	"github.com/rekey-dev/rekey/pkg/id"
@@ -109,7 +110,7 @@ func (t *transaction) assignRole(w role.Assign) string {
 // assigned counts who has a role: an account until it is deleted.
 func (s *Store) assigned(r id.Role) (out role.Assigned) {
 	for _, e := range s.employees {
-		out.Employees += truth(e.RoleID == r)
+		out.Employees += truth(e.RoleID == r && e.Status != employee.Deleted)
 	}
 	for _, a := range s.accounts {
 		out.ServiceAccounts += truth(a.RoleID == r && a.Status != serviceaccount.Deleted)

@@ -29,6 +29,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
+	"github.com/rekey-dev/rekey/pkg/onetime"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/rotation"
@@ -48,6 +49,7 @@ type Store struct {
 	keySums   map[id.Company]int // see apikey.Room
 	roles     map[id.Role]role.Custom
 	employees map[id.Employee]employee.Employee
+	codes     map[id.Invitation]onetime.Code
 	tokens    map[id.PAT]heldToken
 	accounts  map[id.ServiceAccount]serviceaccount.Account
 	keys      map[id.Key]apikey.Key
@@ -86,6 +88,7 @@ func New() *Store {
 		keySums:   map[id.Company]int{},
 		roles:     map[id.Role]role.Custom{},
 		employees: map[id.Employee]employee.Employee{},
+		codes:     map[id.Invitation]onetime.Code{},
 		tokens:    map[id.PAT]heldToken{},
 		accounts:  map[id.ServiceAccount]serviceaccount.Account{},
 		keys:      map[id.Key]apikey.Key{},

@@ -104,7 +104,7 @@ func (s *Service) SetUp(ctx context.Context, p *idempotency.Pending, r audit.Req
 		MSP:  msp.MSP{ID: id.New[id.MSP](s.Rand), Name: in.MSPName, RootNode: root, CreatedAt: now, Version: 1, EventSeq: 1},
 		Node: node.Node{ID: root, Name: in.MSPName, Place: at, CreatedAt: now, UpdatedAt: now, Version: 1},
 		Employee: employee.Employee{ID: id.New[id.Employee](s.Rand), Email: in.Email, FirstName: in.FirstName, LastName: in.LastName,
-			Place: at, RoleID: role.Owner, Status: employee.Active, CreatedAt: now, UpdatedAt: now, Version: 1},
+			Place: at, RoleID: role.Owner, Status: employee.Active, CreatedAt: now, UpdatedAt: now, Version: 1, Revision: 1},
 	}
 	out.MSP.Owner = out.Employee.ID
 	derived, err := s.issue(ctx, &out, "set-up", op, now, p)

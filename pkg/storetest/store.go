@@ -19,6 +19,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/mailbox"
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
+	"github.com/rekey-dev/rekey/pkg/onetime"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/rotation"
@@ -51,6 +52,13 @@ type Store interface {
 	Employee(ctx context.Context, e id.Employee) (employee.Employee, error)
 	// EmployeeByEmail finds the employee with the address, compared case-folded.
 	EmployeeByEmail(ctx context.Context, email string) (employee.Employee, error)
+	// Employees returns those that are there, in any order; deleted ones are not, here and above.
+	Employees(ctx context.Context, ids []id.Employee) ([]employee.Employee, error)
+	Headcount(ctx context.Context) (employee.Headcount, error)
+	// TakeTry reserves a try of a one-time code that is open at now and returns the code as it is then; lost when it is not there or
+	// not open. ReturnTry gives a try back; lost when none is reserved.
+	TakeTry(ctx context.Context, c id.Invitation, now time.Time) (onetime.Code, error)
+	ReturnTry(ctx context.Context, c id.Invitation) error
 	Token(ctx context.Context, t id.PAT) (accesstoken.Token, error)
 	// Tokens returns those that are there, in any order.
 	Tokens(ctx context.Context, ids []id.PAT) ([]accesstoken.Token, error)
