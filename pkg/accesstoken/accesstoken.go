@@ -17,6 +17,7 @@ type Token struct {
 	Place         place.Place // of the employee
 	Name          string
 	Scopes        permission.Set
+	Enrols        bool // made by set-up or a recovery: with it an employee without a passkey can get the code for a first one
 	Generation    int64
 	MAC           []byte
 	PepperVersion string

@@ -1,6 +1,7 @@
 package accesstoken_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -103,10 +104,23 @@ func TestRevoke_AServiceAccountWithEmployeesUpdateLooksAfterTheTokensBelowIt_F4(
 	w.CustomRole(custom, permission.EmployeesUpdate)
 	k := w.IssueWith(w.AccountWith("Offboarding", w.Below, custom).ID, apikey.Issue{Name: "k"})
 	c := w.With(k.Secret)
-	require.ElementsMatch(t, []id.PAT{w.BelowAdmin.Token.ID, w.CompanyAdmin.Token.ID}, list(w, c, accesstoken.Filter{}))
-	require.NoError(t, w.Tokens.Revoke(w.Ctx, c, w.CompanyAdmin.Token.ID))
-	w.Loses(w.CompanyAdmin.Secret)
+	peer := w.Hire("Peer", w.Below, custom)
+	require.ElementsMatch(t, []id.PAT{w.BelowAdmin.Token.ID, w.CompanyAdmin.Token.ID, peer.Token.ID}, list(w, c, accesstoken.Filter{}))
+	require.NoError(t, w.Tokens.Revoke(w.Ctx, c, peer.Token.ID))
+	w.Loses(peer.Secret)
+	require.True(t, fault.Is(w.Tokens.Revoke(w.Ctx, c, w.CompanyAdmin.Token.ID), fault.NotGrantable), "it holds less than an admin")
+	w.Wins(w.CompanyAdmin.Secret)
+	require.True(t, slices.ContainsFunc(w.Records(audit.TokenRevoked), func(e audit.Event) bool { return e.Outcome == audit.Denied }))
 	require.True(t, fault.Is(w.Tokens.Revoke(w.Ctx, c, w.Owner.Token.ID), fault.NotFound))
+}
+
+func TestRevoke_AnAdminEndsNoOwnersToken_S6(t *testing.T) {
+	w := rekeytest.New(t)
+	require.True(t, fault.Is(w.Tokens.Revoke(w.Ctx, w.As(w.Admin), w.Owner.Token.ID), fault.NotGrantable))
+	w.Wins(w.Owner.Secret)
+	second := w.Hire("Second", w.Root, role.Owner)
+	require.NoError(t, w.Tokens.Revoke(w.Ctx, w.As(second), w.Owner.Token.ID))
+	w.Loses(w.Owner.Secret)
 }
 
 func TestRevoke_EndsATokenAtTheNextRequestOnceAndOnRecord_S6(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/fault"
+	"github.com/rekey-dev/rekey/pkg/grant"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/mint"
@@ -25,6 +26,9 @@ type Store interface {
 	// Tokens reads those that are there, in any order.
 	Tokens(ctx context.Context, ids []id.PAT) ([]Token, error)
 	Employee(ctx context.Context, e id.Employee) (employee.Employee, error)
+	// Employees reads those that are there, in any order.
+	Employees(ctx context.Context, ids []id.Employee) ([]employee.Employee, error)
+	grant.Roles
 	List(ctx context.Context, q listing.Query) (listing.Page, error)
 	// Deny puts the record of a refusal; that it is there already is no error.
 	Deny(ctx context.Context, event audit.Event) error
@@ -41,16 +45,28 @@ type Service struct {
 }
 
 // Get returns a token that the caller may see: one of its own, or with employees:update one of an employee at or below its
-// place.
+// place. One whose employee was deleted is not found.
 func (s *Service) Get(ctx context.Context, c call.Call, t id.PAT) (Token, error) {
+	found, _, err := s.get(ctx, c, t)
+	return found, err
+}
+
+func (s *Service) get(ctx context.Context, c call.Call, t id.PAT) (Token, employee.Employee, error) {
 	found, err := s.Store.Token(ctx, t)
 	if err != nil {
-		return Token{}, err
+		return Token{}, employee.Employee{}, err
 	}
 	if !visible(c.Caller, found) {
-		return Token{}, fault.Missing(noun)
+		return Token{}, employee.Employee{}, fault.Missing(noun)
 	}
-	return found, nil
+	whose, err := s.Store.Employee(ctx, found.EmployeeID)
+	if fault.Is(err, fault.NotFound) {
+		err = fault.Missing(noun)
+	}
+	if err != nil {
+		return Token{}, employee.Employee{}, err
+	}
+	return found, whose, nil
 }
 
 const noun = "personal access token"
@@ -99,7 +115,10 @@ func (s *Service) List(ctx context.Context, c call.Call, f Filter, after string,
 	}
 	if t, ok := id.Parse[id.PAT](f.Query); ok {
 		found, err := s.Store.Tokens(ctx, []id.PAT{t})
-		return s.keep(c.Caller, f, found), "", err
+		if err == nil {
+			found, err = s.keep(ctx, c.Caller, f, found)
+		}
+		return found, "", err
 	}
 	q := listing.Query{Noun: listing.Tokens, Place: at, Prefix: f.Query, After: after}
 	return listing.Collect(ctx, s.Store.List, q, limit, func(rows listing.Page) ([]Token, error) {
@@ -111,25 +130,50 @@ func (s *Service) List(ctx context.Context, c call.Call, f Filter, after string,
 			ids[i] = id.PAT(r.ID)
 		}
 		found, err := s.Store.Tokens(ctx, ids)
+		if err != nil {
+			return nil, err
+		}
 		slices.SortFunc(found, func(a, b Token) int { return slices.Index(ids, a.ID) - slices.Index(ids, b.ID) })
-		return s.keep(c.Caller, f, found), err
+		return s.keep(ctx, c.Caller, f, found)
 	})
 }
 
-func (s *Service) keep(c authz.Caller, f Filter, tokens []Token) []Token {
+// keep leaves out what the caller may not see, what a filter does not want, and tokens whose employee was deleted: they have ended
+// with the employee.
+func (s *Service) keep(ctx context.Context, c authz.Caller, f Filter, tokens []Token) ([]Token, error) {
 	now := s.Now()
-	return slices.DeleteFunc(tokens, func(t Token) bool {
+	tokens = slices.DeleteFunc(tokens, func(t Token) bool {
 		return !visible(c, t) || f.Employee != "" && t.EmployeeID != f.Employee || f.Status != "" && t.Status(now) != f.Status
 	})
+	if len(tokens) == 0 {
+		return nil, nil
+	}
+	ids := make([]id.Employee, len(tokens))
+	for i, t := range tokens {
+		ids[i] = t.EmployeeID
+	}
+	whose, err := s.Store.Employees(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(tokens, func(t Token) bool {
+		return !slices.ContainsFunc(whose, func(e employee.Employee) bool { return e.ID == t.EmployeeID })
+	}), nil
 }
 
-// Revoke ends a token that the caller may see, at once; the one that it calls with too. One that is revoked stays as it is.
-// Atomic: the token and the audit record.
+// Revoke ends a token that the caller may see, at once; the one that it calls with too. Somebody else's is ended by whoever could
+// give that employee their role. One that is revoked stays as it is. Atomic: the token and the audit record.
 func (s *Service) Revoke(ctx context.Context, c call.Call, t id.PAT) error {
 	_, err := change.Retry(func() (struct{}, error) {
-		old, err := s.Get(ctx, c, t)
+		old, whose, err := s.get(ctx, c, t)
 		if err != nil {
 			return struct{}{}, err
+		}
+		if !isOwn(c.Caller, whose.ID) {
+			if err := grant.Over(ctx, s.Store, c.Caller, whose.RoleID); err != nil {
+				refused := s.event(c, "", s.Now(), audit.TokenRevoked, old)
+				return struct{}{}, c.Deny(ctx, s.Store.Deny, refused, err)
+			}
 		}
 		if err := c.Match.Check(string(old.ID), old.Version); err != nil || !old.RevokedAt.IsZero() {
 			return struct{}{}, err

@@ -235,6 +235,7 @@ const (
 	attrLastSignInAt = "last_sign_in_at" // only a sign-in sets it
 	attrRevision     = "revision"
 
+	attrEnrols  = "enrols" // of a token of set-up or a recovery
 	attrPurpose = "purpose"
 	attrUsedAt  = "used_at"
 )

@@ -175,5 +175,30 @@ func Assign(ctx context.Context, roles Roles, c authz.Caller, r id.Role, to role
 	if forbidden := held.Permissions.Without(permission.Machine); to == role.ServiceAccount && !forbidden.IsEmpty() {
 		return nil, fault.InvalidField("/role_id", "has "+forbidden.String()+", which a service account can never hold")
 	}
-	return as, c.Grantable(held.Permissions)
+	return as, gives(c, held)
+}
+
+// gives returns nil when a caller may give a role: it holds all that the role has, and an owner is made by an owner. An admin holds
+// as much, so that permissions alone do not tell the two apart.
+func gives(c authz.Caller, r role.Role) error {
+	if r.ID == role.Owner && c.RoleID != role.Owner {
+		return fault.New(fault.NotGrantable, "Only an owner makes an owner, and changes one.")
+	}
+	return c.Grantable(r.Permissions)
+}
+
+// Over returns nil when a caller could give the role that an employee has: so much it takes to change the employee, or what acts for
+// it. Its fault is not_grantable.
+func Over(ctx context.Context, roles Roles, c authz.Caller, has id.Role) error {
+	held, ok := role.BuiltIn(has)
+	if !ok {
+		custom, err := roles.CustomRole(ctx, has)
+		if err != nil {
+			return err
+		}
+		if custom != nil { // one that is not there gives nothing
+			held = *custom
+		}
+	}
+	return gives(c, held)
 }

@@ -77,7 +77,7 @@ var details = map[verify.Status]string{
 	verify.StatusExpired:          "The key has reached its end. Ask its owner for a new one.",
 	verify.StatusRevoked:          "The key was revoked. Ask its owner for a new one.",
 	verify.StatusRetired:          "This was the key's secret once; it has been replaced. Restart the client or reload its secret store.",
-	verify.StatusAccountRevoked:   "The service account was revoked with all its keys.",
+	verify.StatusAccountRevoked:   "The service account was revoked with all its keys; or the employee is gone, with all their tokens.",
 	verify.StatusCompanySuspended: "The company is suspended; its keys work again when it is resumed.",
 	verify.StatusLocked:           "Too many wrong secrets were sent for the account, and this source is refused until the lock ends, an admin unlocks it, or its secret is regenerated.",
 	verify.StatusMalformed:        "This is no secret of rekey: it is mistyped, cut off or has something added to it.",

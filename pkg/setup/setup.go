@@ -50,8 +50,10 @@ type Service struct {
 	Mint  *mint.Mint
 	// OwnerEmail, if not empty, is the only address with which the first owner may be made.
 	OwnerEmail string
-	Now        func() time.Time
-	Rand       io.Reader
+	// Passkeys returns the writes that remove what is kept of an employee's passkeys beside the employee; nil for none.
+	Passkeys func(ctx context.Context, e employee.Employee) ([]change.Write, error)
+	Now      func() time.Time
+	Rand     io.Reader
 }
 
 // Input is what the first owner gives. Texts are checked by SetUp.
@@ -91,7 +93,8 @@ func (s *Service) SetUp(ctx context.Context, p *idempotency.Pending, r audit.Req
 	case !right:
 		return Result{}, fault.New(fault.Unauthorized, fault.NotAccepted)
 	}
-	if err := in.check(); err != nil {
+	in, err := in.checked()
+	if err != nil {
 		return Result{}, err
 	}
 	if s.OwnerEmail != "" && !strings.EqualFold(in.Email, s.OwnerEmail) {
@@ -134,22 +137,27 @@ func alreadySetUp() error {
 	return fault.New(fault.AlreadySetUp, "The deployment is set up. Whoever holds the AWS account can enrol an owner anew with the command in the output RecoverOwnerCommand.")
 }
 
-func (in Input) check() error {
+// checked brings the address into its one form.
+func (in Input) checked() (Input, error) {
+	address, problem := name.CanonicalEmail(in.Email)
+	if problem == "" {
+		in.Email = address
+	}
 	var bad []fault.Field
 	for _, f := range []struct{ pointer, problem string }{
-		{"/msp/name", name.Check(in.MSPName)}, {"/owner/email", name.CheckEmail(in.Email)},
+		{"/msp/name", name.Check(in.MSPName)}, {"/owner/email", problem},
 		{"/owner/first_name", name.Check(in.FirstName)}, {"/owner/last_name", name.Check(in.LastName)},
 	} {
 		if f.problem != "" {
 			bad = append(bad, fault.Field{Pointer: f.pointer, Detail: f.problem})
 		}
 	}
-	return fault.InvalidFields(bad)
+	return in, fault.InvalidFields(bad)
 }
 
 // issue makes the token of out's employee.
 func (s *Service) issue(ctx context.Context, out *Result, name string, op id.Operation, now time.Time, p *idempotency.Pending) (*idempotency.DerivedSecret, error) {
-	t := accesstoken.Token{ID: id.New[id.PAT](s.Rand), EmployeeID: out.Employee.ID, Place: out.Employee.Place, Name: name,
+	t := accesstoken.Token{ID: id.New[id.PAT](s.Rand), EmployeeID: out.Employee.ID, Place: out.Employee.Place, Name: name, Enrols: true,
 		Generation: 1, ExpiresAt: now.Add(TokenFor), CreatedAt: now, Version: 1}
 	owner, _ := role.BuiltIn(role.Owner)
 	t.Scopes = owner.Permissions
@@ -200,21 +208,37 @@ func (s *Service) repeat(ctx context.Context, from audit.Request, r idempotency.
 	return secret, s.Store.Commit(ctx, change.Set{Operation: op, At: now, Events: []audit.Event{e}, Writes: []change.Write{accesstoken.Note{Old: t}}})
 }
 
-// Recover issues a new token for an owner on the word of whoever may invoke the function in the AWS account. The record
-// names the AWS request, under which the account's own trail has the caller. Atomic: the token and the audit record.
+// Recover issues a new token for an owner on the word of whoever may invoke the function in the AWS account, and takes the owner's
+// passkeys and sessions away: whoever has lost access cannot say who has it now. The record names the AWS request, under which the
+// account's own trail has the caller. Atomic: the token, the owner, the passkeys and the audit record.
 func (s *Service) Recover(ctx context.Context, email, awsRequest string) (Result, error) {
+	return change.Retry(func() (Result, error) { return s.recover(ctx, email, awsRequest) })
+}
+
+func (s *Service) recover(ctx context.Context, email, awsRequest string) (Result, error) {
 	m, err := s.Store.MSP(ctx)
 	if err != nil {
 		return Result{}, err
 	}
-	owner, err := s.Store.EmployeeByEmail(ctx, email)
+	old, err := s.Store.EmployeeByEmail(ctx, email)
 	if err != nil {
 		return Result{}, err
 	}
-	if owner.RoleID != role.Owner || owner.Status != employee.Active {
+	if !old.IsOwner() {
 		return Result{}, fault.New(fault.Conflict, "The employee is not an active owner; only an owner can be recovered.")
 	}
+	var writes []change.Write
+	if s.Passkeys != nil && len(old.Passkeys) > 0 {
+		if writes, err = s.Passkeys(ctx, old); err != nil {
+			return Result{}, err
+		}
+	}
 	now, op := s.Now(), id.New[id.Operation](s.Rand)
+	owner := old
+	owner.Passkeys, owner.Code, owner.CodeSentAt, owner.CodeExpiresAt, owner.UpdatedAt = nil, "", time.Time{}, time.Time{}, now
+	owner.SessionEpoch++
+	owner.Version++
+	owner.Revision++
 	out := Result{MSP: m, Employee: owner}
 	if _, err := s.issue(ctx, &out, "recovery", op, now, nil); err != nil {
 		return Result{}, err
@@ -224,8 +248,9 @@ func (s *Service) Recover(ctx context.Context, email, awsRequest string) (Result
 	e.Actor = audit.Actor{Type: audit.System, ID: "aws", Name: "holder of the AWS account"}
 	e.Target = audit.Target{Type: "personal_access_token", ID: string(out.Token.ID), Name: out.Token.Name}
 	e.Seq = 1
-	e.Details["aws_request_id"] = awsRequest
-	err = s.Store.Commit(ctx, change.Set{Operation: op, At: now, Events: []audit.Event{e}, Writes: []change.Write{accesstoken.Create{Token: out.Token}}})
+	e.Details["aws_request_id"], e.Details["passkeys_removed"] = awsRequest, len(old.Passkeys)
+	err = s.Store.Commit(ctx, change.Set{Operation: op, At: now, Events: []audit.Event{e},
+		Writes: append(writes, employee.Update{Old: old, New: owner}, accesstoken.Create{Token: out.Token})})
 	if err != nil {
 		return Result{}, err // no secret leaves unless its token is known to be there
 	}

@@ -13,8 +13,10 @@ import (
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/authz"
 	"github.com/rekey-dev/rekey/pkg/call"
+	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/fault"
+	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/idempotency"
 	"github.com/rekey-dev/rekey/pkg/memstore"
 	"github.com/rekey-dev/rekey/pkg/permission"
@@ -285,6 +287,38 @@ func TestRecover_IssuesANewTokenForAnOwner_W9(t *testing.T) {
 	require.Equal(t, string(out.Token.ID), e.Target.ID)
 	require.Equal(t, "aws-req-1", e.Details["aws_request_id"])
 	require.Equal(t, "aws-req-1", e.RequestID)
+}
+
+func TestRecover_TakesPasskeysAndSessionsAwayWithTheSameChange_W9(t *testing.T) {
+	w := rekeytest.New(t)
+	require.True(t, w.Owner.Token.Enrols, "the token of set-up")
+	old := w.Owner.Employee
+	enrolled := old
+	enrolled.Passkeys, enrolled.Revision, enrolled.EventSeq = []id.Credential{"cred_00000000000000000001"}, old.Revision+1, 1
+	w.Commit(w.Happened("employee", string(old.ID), w.Root, 1), employee.Update{Old: old, New: enrolled})
+	var asked []id.Credential
+	w.Setup.Passkeys = func(_ context.Context, e employee.Employee) ([]change.Write, error) {
+		asked = e.Passkeys
+		return nil, nil
+	}
+	w.Store.Hook = func(_ int, method string) {
+		if method == "Commit" { // the owner signs in, and enrols another, at the same moment
+			w.Store.Hook = nil
+			next := enrolled
+			next.Passkeys, next.Revision, next.EventSeq = append(next.Passkeys, "cred_00000000000000000002"), enrolled.Revision+1, 2
+			w.Commit(w.Happened("employee", string(old.ID), w.Root, 2), employee.Update{Old: enrolled, New: next})
+		}
+	}
+	out, err := w.Setup.Recover(w.Ctx, "owner@example.com", "aws-req-1")
+	require.NoError(t, err)
+	w.Note(out.Secret)
+	require.True(t, out.Token.Enrols)
+	require.Len(t, asked, 2, "those that are there when it happens")
+	now, err := w.Mem.Employee(w.Ctx, old.ID)
+	require.NoError(t, err)
+	require.Empty(t, now.Passkeys)
+	require.Equal(t, old.SessionEpoch+1, now.SessionEpoch)
+	require.EqualValues(t, 2, w.Record(audit.RecoveryUsed).Details["passkeys_removed"])
 }
 
 func TestRecover_IsForActiveOwnersOnly_W9(t *testing.T) {
