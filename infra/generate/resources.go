@@ -10,6 +10,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/httpapi/billing"
 	"github.com/rekey-dev/rekey/pkg/httpapi/calendars"
 	"github.com/rekey-dev/rekey/pkg/httpapi/companies"
+	"github.com/rekey-dev/rekey/pkg/httpapi/employees"
 	"github.com/rekey-dev/rekey/pkg/httpapi/keys"
 	"github.com/rekey-dev/rekey/pkg/httpapi/keystatus"
 	"github.com/rekey-dev/rekey/pkg/httpapi/me"
@@ -40,6 +41,7 @@ var resources = []struct {
 	{"RotationPoliciesFunction", func(a *httpapi.API) { rotationpolicies.Register(a, nil, time.Now) }},
 	{"NodesFunction", func(a *httpapi.API) { nodes.Register(a, nil) }},
 	{"CompaniesFunction", func(a *httpapi.API) { companies.Register(a, nil) }},
+	{"EmployeesFunction", func(a *httpapi.API) { employees.Register(a, nil) }},
 	{"BillingFunction", func(a *httpapi.API) { billing.Register(a, nil, packages.Catalogue{}) }},
 	{"CalendarsFunction", func(a *httpapi.API) { calendars.Register(a, nil) }},
 	{"RolesFunction", func(a *httpapi.API) { roles.Register(a, nil) }},

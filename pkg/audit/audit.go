@@ -137,6 +137,14 @@ const (
 	RoleUpdated = "role.updated"
 	RoleDeleted = "role.deleted"
 
+	EmployeeInvited   = "employee.invited"
+	EmployeeUpdated   = "employee.updated"
+	EmployeeDeleted   = "employee.deleted"
+	InvitationResent  = "employee.invitation_resent"
+	InvitationRevoked = "employee.invitation_revoked"
+	SecondFactorReset = "employee.second_factor_reset"
+	LetterSent        = "employee.letter_sent"
+
 	CompanyCreated   = "company.created"
 	CompanyUpdated   = "company.updated"
 	CompanySuspended = "company.suspended"

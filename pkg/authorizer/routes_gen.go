@@ -17,6 +17,14 @@ GET /companies/{id}	companies:read
 PATCH /companies/{id}	companies:update	company.updated//company
 POST /companies/{id}/resume	companies:suspend	company.resumed//company
 POST /companies/{id}/suspend	companies:suspend	company.suspended//company
+GET /employees	employees:read
+POST /employees	employees:invite	employee.invited//node
+DELETE /employees/{id}	employees:delete	employee.deleted//employee
+GET /employees/{id}	employees:read
+PATCH /employees/{id}	employees:update	employee.updated//employee
+POST /employees/{id}/resend-invitation	employees:invite	employee.invitation_resent//employee
+POST /employees/{id}/reset-second-factor	employees:reset_second_factor	employee.second_factor_reset//employee
+POST /employees/{id}/revoke-invitation	employees:invite	employee.invitation_revoked//employee
 GET /keys	keys:read
 GET /keys/{id}	keys:read
 PATCH /keys/{id}	keys:issue	key.updated/key.updated/key

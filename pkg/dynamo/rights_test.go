@@ -33,12 +33,14 @@ import (
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/mint"
 	"github.com/rekey-dev/rekey/pkg/notice"
+	"github.com/rekey-dev/rekey/pkg/onetime"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/setup"
+	"github.com/rekey-dev/rekey/pkg/staff"
 	"github.com/rekey-dev/rekey/pkg/sweep"
 	"github.com/rekey-dev/rekey/pkg/tenancy"
 	"github.com/rekey-dev/rekey/pkg/token"
@@ -155,6 +157,13 @@ func (l *lostAnswer) TransactWriteItems(ctx context.Context, in *dynamodb.Transa
 	return out, err
 }
 
+// postbox takes every letter.
+type postbox struct{}
+
+func (postbox) Send(context.Context, notice.Letter) (string, error) { return "id", nil }
+
+func to[T any](v T) *T { return &v }
+
 // The emulator enforces no policy, so this is where the roles of the template are held against what the functions do: every
 // operation of each runs against a table, and the actions that reach DynamoDB are exactly those that its role allows.
 func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
@@ -206,7 +215,7 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		lost(func() { ok(first.Recover(t.Context(), "a@example.com", "r")) })
 	})
 	caller := authz.Caller{Type: audit.Employee, ID: string(made.Employee.ID), Name: "A B", KeyID: string(made.Token.ID), KeyPrefix: made.Token.Prefix(),
-		Auth: "secret", Place: made.Employee.Place, Role: permission.All, Effective: permission.All}
+		Auth: "secret", RoleID: role.Owner, Place: made.Employee.Place, Role: permission.All, Effective: permission.All}
 	c := call.Call{Caller: caller, Route: "POST /x"}
 	narrow := c
 	narrow.Caller.Effective = permission.Of(permission.KeysIssue, permission.ServiceAccountsRead)
@@ -424,6 +433,35 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 			require.NoError(t, err)
 		}
 		lost(func() { require.NoError(t, tokens.Revoke(t.Context(), c, own.Token.ID)) })
+	})
+
+	during("EmployeesFunction", func() {
+		codes := &onetime.Service{Store: store, Mint: coins, Now: clock, Rand: rand.Reader}
+		team := &staff.Service{Store: store, Codes: codes, Mail: postbox{}, Seats: to(3), Now: clock, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler)}
+		before := w.used
+		w.used = map[string]map[string]bool{}
+		custom, given := newRole("Given", made.Node.Place, permission.Of(permission.KeysRead))
+		given.Writes[0] = role.Create{Role: func() role.Custom { custom.AssignableTo = []role.Assignee{role.Employee}; return custom }()}
+		require.NoError(t, store.Commit(t.Context(), given))
+		w.used = before
+		_, _ = store.Idempotency(t.Context(), "staff", now)
+		with := c
+		with.Idempotency = repeatable("staff")
+		in := staff.New{Node: made.Node.ID, Email: "g@example.com", FirstName: "G", LastName: "H", RoleID: custom.ID}
+		invited, err := team.Invite(t.Context(), with, in)
+		require.NoError(t, err)
+		fails(team.Invite(t.Context(), c, in))
+		fails(team.Invite(t.Context(), narrow, in))
+		ok(team.Get(t.Context(), c, invited.ID))
+		for _, f := range []staff.Filter{{}, {Email: "G@example.com"}, {Query: string(invited.ID)}} {
+			_, _, err = team.List(t.Context(), c, listing.Where{Node: made.Node.ID}, f, "", 50)
+			require.NoError(t, err)
+		}
+		renamed := "h@example.com"
+		lost(func() { ok(team.Patch(t.Context(), c, invited.ID, staff.Patch{Email: &renamed, LastName: &renamed})) })
+		ok(team.Resend(t.Context(), c, invited.ID))
+		ok(team.Revoke(t.Context(), c, invited.ID))
+		fails(nil, team.Delete(t.Context(), c, made.Employee.ID))
 	})
 
 	during("CalendarsFunction", func() {

@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// plain makes text that somebody else wrote fit for a message: one line of visible characters, at most so many of them, that
+// Plain makes text that somebody else wrote fit for a message: one line of visible characters, at most so many of them, that
 // neither looks like a link to a mail program nor can be read as one. Mail programs make links of what they take for an address
 // even in plain text, so whoever names a key could otherwise send links in rekey's name.
-func plain(s string, most int) string {
+func Plain(s string, most int) string {
 	var b strings.Builder
 	blank := true
 	for _, r := range s {

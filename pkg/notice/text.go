@@ -145,8 +145,8 @@ func (m matter) end() time.Time {
 
 func (m matter) item(now time.Time) item {
 	k := m.key.Key
-	it := item{Key: plain(k.Name, longestName), Prefix: k.Prefix(), KeyID: string(k.ID), Account: plain(m.key.Account.Name, longestName),
-		Owner: plain(m.owner, longestName), Used: used(k, m.last, now)}
+	it := item{Key: Plain(k.Name, longestName), Prefix: k.Prefix(), KeyID: string(k.ID), Account: Plain(m.key.Account.Name, longestName),
+		Owner: Plain(m.owner, longestName), Used: used(k, m.last, now)}
 	rotate := fmt.Sprintf(`POST /v1/keys/%s/rotate {"mode": "overlap"}`, k.ID)
 	switch m.line.Kind {
 	case mailbox.Ending:
@@ -205,7 +205,7 @@ func (m matter) item(now time.Time) item {
 			it.Do, it.Calls = "See who sent it, and move them to its successor "+string(k.SupersededBy)+".", it.Calls[:1]
 		}
 	}
-	it.Note = plain(it.Note, longestNote)
+	it.Note = Plain(it.Note, longestNote)
 	return it
 }
 
@@ -230,8 +230,8 @@ func used(k apikey.Key, last *usage.Row, now time.Time) string {
 	}
 	s := "Last used " + when(k.LastUsedAt, now)
 	if last != nil {
-		s += " from " + plain(last.Source, longestUser)
-		if agent := plain(last.UserAgent, longestUser); agent != "" {
+		s += " from " + Plain(last.Source, longestUser)
+		if agent := Plain(last.UserAgent, longestUser); agent != "" {
 			s += " by " + agent
 		}
 	}

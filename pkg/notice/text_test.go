@@ -135,10 +135,10 @@ func TestPlain_LeavesNamesAndTakesTheLinksOutOfThem(t *testing.T) {
 		"<b>bold</b> & \"quoted\"":            "<b>bold</b> & \"quoted\"",
 		"\xff\xfebroken":                      "broken",
 	} {
-		require.Equal(t, want, plain(in, 100), "%q", in)
+		require.Equal(t, want, Plain(in, 100), "%q", in)
 	}
-	require.Equal(t, strings.Repeat("é", 9)+"…", plain(strings.Repeat("é", 11), 10))
-	require.Equal(t, strings.Repeat("é", 10), plain(strings.Repeat("é", 10), 10))
+	require.Equal(t, strings.Repeat("é", 9)+"…", Plain(strings.Repeat("é", 11), 10))
+	require.Equal(t, strings.Repeat("é", 10), Plain(strings.Repeat("é", 10), 10))
 }
 
 func TestCut_EndsAtACharacter(t *testing.T) {

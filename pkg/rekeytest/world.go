@@ -8,6 +8,7 @@ package rekeytest
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -26,11 +27,13 @@ import (
 	"github.com/rekey-dev/rekey/pkg/memstore"
 	"github.com/rekey-dev/rekey/pkg/mint"
 	"github.com/rekey-dev/rekey/pkg/msp"
+	"github.com/rekey-dev/rekey/pkg/onetime"
 	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/setup"
+	"github.com/rekey-dev/rekey/pkg/staff"
 	"github.com/rekey-dev/rekey/pkg/tenancy"
 	"github.com/rekey-dev/rekey/pkg/token"
 	"github.com/rekey-dev/rekey/pkg/tree"
@@ -72,6 +75,9 @@ type World struct {
 	Tree      *tree.Service
 	Roles     *grant.Service
 	Companies *tenancy.Service
+	Codes     *onetime.Service
+	Staff     *staff.Service
+	Inbox     *Inbox // what Staff has sent
 	Tokens    *accesstoken.Service
 	Setup     *setup.Service
 	Verifier  *verify.Verifier // one environment's
@@ -109,6 +115,9 @@ func Empty(t TB) *World {
 	w.Tree = &tree.Service{Store: w.Store, Now: w.Clock.Now, Rand: w.Rand}
 	w.Roles = &grant.Service{Store: w.Store, Fold: fold.Name, Now: w.Clock.Now, Rand: w.Rand}
 	w.Companies = &tenancy.Service{Store: w.Store, Packages: packages, Now: w.Clock.Now, Rand: w.Rand}
+	w.Codes = &onetime.Service{Store: w.Store, Mint: w.Mint, Now: w.Clock.Now, Rand: w.Rand}
+	w.Inbox = &Inbox{note: w.Note}
+	w.Staff = &staff.Service{Store: w.Store, Codes: w.Codes, Mail: w.Inbox, Seats: packages.Seats, Now: w.Clock.Now, Rand: w.Rand, Log: slog.New(slog.DiscardHandler)}
 	w.Calendars = &calendar.Service{Store: w.Store, Now: w.Clock.Now, Rand: w.Rand}
 	w.Policies = &policy.Service{Store: w.Store, Now: w.Clock.Now, Rand: w.Rand}
 	w.Setup = &setup.Service{Store: w.Store, Code: code{}, Mint: w.Mint, Now: w.Clock.Now, Rand: w.Rand}

@@ -25,6 +25,7 @@ var environments = map[string][]string{
 	"BillingFunction":              {"IDENTITY_TABLE", "DIRECTORY_TABLE", "CURSOR_SECRET"},
 	"CompaniesFunction":            {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "CURSOR_SECRET"},
 	"CalendarsFunction":            {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "CURSOR_SECRET"},
+	"EmployeesFunction":            {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "CURSOR_SECRET", "MAIL_SENDER", "PORTAL_URL"},
 	"DispatcherFunction":           {"BUS_NAME", "DEAD_LETTER_QUEUE_URL"},
 	"HealthFunction":               {},
 	"NotifierFunction":             {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "MAIL_SENDER", "HOLD"},
@@ -51,7 +52,7 @@ func setting(name string) any {
 		return secretARN(titled(noun))
 	}
 	return map[string]any{
-		"HOLD": ref("Hold"), "OWNER_EMAIL": ref("OwnerEmail"), "MAIL_SENDER": ref("MailSender"),
+		"HOLD": ref("Hold"), "OWNER_EMAIL": ref("OwnerEmail"), "MAIL_SENDER": ref("MailSender"), "PORTAL_URL": ref("PortalUrl"),
 		"BUS_NAME": ref("Bus"), "DEAD_LETTER_QUEUE_URL": ref("DeadLetterQueue"),
 	}[name]
 }

@@ -124,12 +124,14 @@ func TestTemplate_NoRoleMayDoMoreThanItsFunctionDoes_P2(t *testing.T) {
 			want["Publish"] = statement{[]string{"events:PutEvents"}, []any{getAtt("Bus.Arn")}}
 			want["SetAside"] = statement{[]string{"sqs:SendMessage"}, []any{getAtt("DeadLetterQueue.Arn")}}
 		}
-		if function == "NotifierFunction" {
+		if slices.Contains(environments[function], "MAIL_SENDER") {
 			want["Send"] = statement{[]string{"ses:SendEmail"}, []any{
 				sub("arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/${MailSender}"),
 				map[string]any{"Fn::Sub": []any{"arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/${Domain}",
 					map[string]any{"Domain": map[string]any{"Fn::Select": []any{1, map[string]any{"Fn::Split": []any{"@", ref("MailSender")}}}}}}},
 			}}
+		}
+		if function == "NotifierFunction" {
 			want["SetAside"] = statement{[]string{"sqs:SendMessage"}, []any{getAtt("DeadLetterQueue.Arn")}}
 		}
 		if taggedSecrets[function] {

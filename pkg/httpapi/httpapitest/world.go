@@ -20,6 +20,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/httpapi/billing"
 	"github.com/rekey-dev/rekey/pkg/httpapi/calendars"
 	"github.com/rekey-dev/rekey/pkg/httpapi/companies"
+	"github.com/rekey-dev/rekey/pkg/httpapi/employees"
 	"github.com/rekey-dev/rekey/pkg/httpapi/keys"
 	"github.com/rekey-dev/rekey/pkg/httpapi/keystatus"
 	"github.com/rekey-dev/rekey/pkg/httpapi/me"
@@ -70,6 +71,7 @@ func serve(t *testing.T, inner *rekeytest.World) *World {
 	calendars.Register(w.API, w.Calendars)
 	nodes.Register(w.API, w.Tree)
 	companies.Register(w.API, w.Companies)
+	employees.Register(w.API, w.Staff)
 	billing.Register(w.API, w.Companies, w.Companies.Packages)
 	keys.Register(w.API, w.World.Keys, w.Rotations, w.Now)
 	keystatus.Register(w.API, w.Status)

@@ -103,7 +103,7 @@ type page struct {
 func (r resource) registerCollection() {
 	httpapi.Register(r.api, httpapi.Operation{ID: "listPersonalAccessTokens", Method: http.MethodGet, Path: "/personal-access-tokens", Tag: noun,
 		Summary: "List personal access tokens, by name", Description: "The caller's own, ended ones too; with employees:update those of every employee " +
-			"at or below the caller's place. employee_id can be combined with status or with q.",
+			"at or below the caller's place; without those whose employee was deleted. employee_id can be combined with status or with q.",
 		Access: httpapi.SignedIn, Errors: []fault.Kind{fault.NotFound}},
 		func(ctx context.Context, c call.Call, in *listInput) (out page, err error) {
 			f := accesstoken.Filter{Status: accesstoken.Status(in.Status), Query: in.Q}
@@ -174,9 +174,10 @@ func (r resource) registerSingle() {
 		})
 
 	httpapi.Register(r.api, httpapi.Operation{ID: "revokePersonalAccessToken", Method: http.MethodDelete, Path: "/personal-access-tokens/{id}", Tag: noun,
-		Summary:     "Revoke a personal access token",
-		Description: "It stops at once, the one that calls too; that is final. Its record stays, with the status revoked. Again: 204, unchanged.",
-		Access:      httpapi.SignedIn, Status: http.StatusNoContent, Match: true},
+		Summary: "Revoke a personal access token",
+		Description: "It stops at once, the one that calls too; that is final. Its record stays, with the status revoked. Again: 204, unchanged. " +
+			"Somebody else's is revoked by whoever has employees:update and could give that employee their role; an owner's by an owner.",
+		Access: httpapi.SignedIn, Status: http.StatusNoContent, Match: true, Errors: []fault.Kind{fault.NotGrantable}},
 		func(ctx context.Context, c call.Call, in *tokenInput) (httpapi.None, error) {
 			t, err := tokenID(in.ID)
 			if err != nil {

@@ -1,0 +1,246 @@
+package staff
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/authz"
+	"github.com/rekey-dev/rekey/pkg/call"
+	"github.com/rekey-dev/rekey/pkg/change"
+	"github.com/rekey-dev/rekey/pkg/employee"
+	"github.com/rekey-dev/rekey/pkg/fault"
+	"github.com/rekey-dev/rekey/pkg/grant"
+	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/name"
+	"github.com/rekey-dev/rekey/pkg/onetime"
+	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/role"
+)
+
+// New is the input of inviting an employee.
+type New struct {
+	Node      id.Node
+	Email     string
+	FirstName string
+	LastName  string
+	RoleID    id.Role
+}
+
+// Invite makes an employee who can act once the invitation is accepted, and writes to them. Atomic: the employee, its address, its
+// seat, the code, the audit record and the idempotency record. The letter goes afterwards: when it cannot be sent, the employee is
+// there and was not written to. That it went is recorded, and part of the answer that a repeat gets.
+func (s *Service) Invite(ctx context.Context, c call.Call, in New) (employee.Employee, error) {
+	invited, err := change.Retry(func() (posted, error) { return s.invite(ctx, c, in) })
+	if err != nil {
+		return employee.Employee{}, err
+	}
+	return s.post(ctx, c, invited), nil
+}
+
+func (s *Service) invite(ctx context.Context, c call.Call, in New) (posted, error) {
+	at, err := s.Store.Node(ctx, in.Node)
+	if err != nil {
+		return posted{}, err
+	}
+	now, op := s.Now(), id.New[id.Operation](s.Rand)
+	e := employee.Employee{ID: id.New[id.Employee](s.Rand), Email: in.Email, FirstName: in.FirstName, LastName: in.LastName, Place: at.Place,
+		RoleID: in.RoleID, Status: employee.Invited, CreatedBy: c.Caller.ID, CreatedByName: c.Caller.Name, CreatedAt: now, UpdatedAt: now,
+		Version: 1, Revision: 1, EventSeq: 1}
+	refused := s.event(c, "", now, audit.EmployeeInvited, e)
+	refused.Target, refused.Details = audit.Target{Type: "node", ID: string(at.ID), Name: at.Name}, map[string]any{"role_id": string(in.RoleID)}
+	if err := c.Caller.Check(permission.EmployeesInvite, authz.Object{Place: at.Place, What: "node"}); err != nil {
+		return posted{}, c.Deny(ctx, s.Store.Deny, refused, err)
+	}
+	if err := c.Idempotency.Check(); err != nil {
+		return posted{}, err
+	}
+	if err := checkProfile(&e); err != nil {
+		return posted{}, err
+	}
+	writes, err := grant.Assign(ctx, s.Store, c.Caller, e.RoleID, role.Employee, e.Place)
+	if err != nil {
+		return posted{}, c.Deny(ctx, s.Store.Deny, refused, err)
+	}
+	if s.Mail == nil {
+		return posted{}, noMail()
+	}
+	out, codeMade, err := s.withCode(ctx, c, e, onetime.Invitation, op)
+	if err != nil {
+		return posted{}, err
+	}
+	record, err := c.Idempotency.Record(op, now, out.employee, nil)
+	if err != nil {
+		return posted{}, err
+	}
+	made := s.event(c, op, now, audit.EmployeeInvited, out.employee)
+	made.Details = map[string]any{"role_id": string(e.RoleID), "expires_at": out.expires()}
+	create := employee.Create{Employee: out.employee}
+	if s.Seats != nil {
+		create.Seats = *s.Seats
+	}
+	err = s.commit(ctx, c, change.Set{Operation: op, At: now, Idempotency: record, Events: []audit.Event{made}, Writes: append(writes, create, codeMade)})
+	var lost *change.Lost
+	if errors.As(err, &lost) {
+		if _, ok := lost.Write.(employee.Create); ok {
+			return posted{}, s.notInvited(ctx, err, create)
+		}
+	}
+	return out, err
+}
+
+// notInvited says why an employee could not be put: lost itself when nothing speaks against another try.
+func (s *Service) notInvited(ctx context.Context, lost error, w employee.Create) error {
+	if _, err := s.Store.Node(ctx, w.Employee.Place.Node()); err != nil {
+		return err
+	}
+	switch _, err := s.Store.EmployeeByEmail(ctx, w.Employee.Email); {
+	case err == nil:
+		return addressTaken()
+	case !fault.Is(err, fault.NotFound):
+		return err
+	}
+	there, err := s.Store.Headcount(ctx)
+	if err == nil && w.Seats > 0 && there.Employees >= w.Seats {
+		err = fault.New(fault.LimitReached, fmt.Sprintf("All seats are taken: %d of %d. Invited employees have one, service accounts never do. "+
+			"Delete an employee, or change the number of seats of the deployment.", there.Employees, w.Seats))
+	}
+	if err == nil {
+		err = lost
+	}
+	return err
+}
+
+func addressTaken() error {
+	return fault.New(fault.Conflict, "An employee of this MSP has the address already. Addresses are compared without regard to case.")
+}
+
+func noMail() error {
+	return fault.New(fault.Conflict, "The deployment sends no mail, so nobody can be sent a code: its parameter MailSender is empty. Nothing was changed.")
+}
+
+// checkProfile brings an employee's address into its one form, and says everything that is wrong with what people gave.
+func checkProfile(e *employee.Employee) error {
+	var bad []fault.Field
+	address, problem := name.CanonicalEmail(e.Email)
+	if problem == "" {
+		e.Email = address
+	}
+	for _, f := range []struct{ pointer, problem string }{{"/email", problem}, {"/first_name", name.Check(e.FirstName)}, {"/last_name", name.Check(e.LastName)}} {
+		if f.problem != "" {
+			bad = append(bad, fault.Field{Pointer: f.pointer, Detail: f.problem})
+		}
+	}
+	return fault.InvalidFields(bad)
+}
+
+// withCode gives an employee a new code, which makes the one before it dead, and writes the letter. What it returns beside is the
+// write that keeps the code.
+func (s *Service) withCode(ctx context.Context, c call.Call, e employee.Employee, purpose onetime.Purpose, op id.Operation) (posted, change.Write, error) {
+	provider, err := s.Store.MSP(ctx)
+	if err != nil {
+		return posted{}, nil, err
+	}
+	made, err := s.Codes.New(ctx, e.ID, purpose, op, nil)
+	if err != nil {
+		return posted{}, nil, err
+	}
+	e.Code, e.CodeSentAt, e.CodeExpiresAt = made.Code.ID, time.Time{}, made.Code.ExpiresAt
+	l, err := letter{Purpose: purpose, To: e, From: c.Caller.Name, MSP: provider.Name, Portal: s.Portal, Code: made.Secret, Until: made.Code.ExpiresAt}.render()
+	if err != nil {
+		return posted{}, nil, err
+	}
+	return posted{employee: e, letter: l, op: op}, onetime.Create{Code: made.Code}, nil
+}
+
+const (
+	// MaxLetters is how many letters with a code an employee is sent within LettersPer, the invitation's own not counted.
+	MaxLetters = 5
+	LettersPer = time.Hour
+)
+
+// oneMoreLetter counts a letter to an employee, or refuses it.
+func oneMoreLetter(e employee.Employee, now time.Time) (employee.Employee, error) {
+	if !now.Before(e.LettersSince.Add(LettersPer)) {
+		e.Letters, e.LettersSince = 0, now
+	}
+	if e.Letters >= MaxLetters {
+		wait := e.LettersSince.Add(LettersPer).Sub(now)
+		return e, &fault.Error{Kind: fault.TooManyRequests, RetryAfter: max(wait.Truncate(time.Second), time.Second),
+			Detail: fmt.Sprintf("This employee was sent %d letters within the hour, the most that are sent. The last one may still be on its way.", MaxLetters)}
+	}
+	e.Letters++
+	return e, nil
+}
+
+// Resend makes a new code for an invited employee, or for one whose second factor was reset and who has not enrolled since, and
+// writes to them; the code before is dead at once. Atomic as Invite is; the letter goes afterwards.
+func (s *Service) Resend(ctx context.Context, c call.Call, which id.Employee) (employee.Employee, error) {
+	sent, err := change.Retry(func() (posted, error) {
+		old, err := s.begin(ctx, c, which, permission.EmployeesInvite, audit.InvitationResent)
+		if err != nil {
+			return posted{}, err
+		}
+		purpose := onetime.Invitation
+		if old.Status != employee.Invited {
+			if purpose = onetime.Enrolment; old.Code == "" {
+				return posted{}, fault.New(fault.Conflict, "The employee has accepted the invitation; there is nothing to send.")
+			}
+		}
+		return s.send(ctx, c, old, purpose, audit.InvitationResent, nil)
+	})
+	if err != nil {
+		return employee.Employee{}, err
+	}
+	return s.post(ctx, c, sent), nil
+}
+
+// send commits that an employee, as changed by turn, has a new code.
+func (s *Service) send(ctx context.Context, c call.Call, old employee.Employee, purpose onetime.Purpose, action string, turn func(*employee.Employee), more ...change.Write) (posted, error) {
+	if s.Mail == nil {
+		return posted{}, noMail()
+	}
+	now, op := s.Now(), id.New[id.Operation](s.Rand)
+	next, err := oneMoreLetter(changedAt(old, now), now)
+	if err != nil {
+		return posted{}, err
+	}
+	if turn != nil {
+		turn(&next)
+	}
+	out, codeMade, err := s.withCode(ctx, c, next, purpose, op)
+	if err != nil {
+		return posted{}, err
+	}
+	record, err := c.Idempotency.Record(op, now, out.employee, nil)
+	if err != nil {
+		return posted{}, err
+	}
+	e := s.event(c, op, now, action, out.employee)
+	e.Details = map[string]any{"expires_at": out.expires()}
+	return out, s.commit(ctx, c, change.Set{Operation: op, At: now, Idempotency: record, Events: []audit.Event{e},
+		Writes: append(more, employee.Update{Old: old, New: out.employee}, codeMade)})
+}
+
+// Revoke takes an invitation back: the invited employee is deleted, with the seat and the code. One who has accepted is a conflict.
+// Atomic: the tombstone, the address, the seat, the audit record and the idempotency record.
+func (s *Service) Revoke(ctx context.Context, c call.Call, which id.Employee) (employee.Employee, error) {
+	return change.Retry(func() (employee.Employee, error) {
+		old, err := s.begin(ctx, c, which, permission.EmployeesInvite, audit.InvitationRevoked)
+		if fault.Is(err, fault.NotFound) && c.Idempotency.IsRepeat() { // the call before has taken the employee away
+			if err := c.Caller.Holds(permission.EmployeesInvite); err != nil {
+				return employee.Employee{}, err
+			}
+			return employee.Employee{}, c.Idempotency.Check()
+		}
+		if err != nil {
+			return employee.Employee{}, err
+		}
+		if old.Status != employee.Invited {
+			return employee.Employee{}, fault.New(fault.Conflict, "The employee has accepted the invitation. Delete the employee instead.")
+		}
+		return s.remove(ctx, c, old, audit.InvitationRevoked)
+	})
+}
