@@ -1,6 +1,7 @@
 package name_test
 
 import (
+	"net/mail"
 	"strings"
 	"testing"
 
@@ -106,4 +107,42 @@ func TestCanonicalEmail_HasASmallASCIIDomain_W5(t *testing.T) {
 		_, problem := name.CanonicalEmail(s)
 		require.NotEmpty(t, problem, s)
 	}
+}
+
+// FuzzCanonicalEmail: what passes is one address in its one form, which can be put into a header as it is.
+func FuzzCanonicalEmail(f *testing.F) {
+	for _, s := range []string{"ada@EXAMPLE.com", "a.b+c@sub.example.co.uk", "Ada <ada@example.com>", "a@b, c@d", "a@b\r\nBcc: c@d", `"a b"@c`, "a@[127.0.0.1]",
+		"zo\u00eb@example.org", "a@ex\u00e4mple.de", "a@\u0435xample.com", "a@EXAMPLE\u3002com", "=?utf-8?q?a?=@b.c", "a(b)@c", "a@b;", "@a,@b:c@d", "a@b\x00", "\xff@b.c"} {
+		f.Add(s)
+	}
+	for _, s := range invisible {
+		f.Add(s + "@example.com")
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got, problem := name.CanonicalEmail(s)
+		if problem != "" {
+			require.Empty(t, got)
+			return
+		}
+		again, problem := name.CanonicalEmail(got)
+		require.Empty(t, problem)
+		require.Equal(t, got, again)
+		require.LessOrEqual(t, len(got), name.MaxEmail)
+		require.Empty(t, name.CheckLine(got))
+		require.False(t, strings.ContainsAny(got, " \t\r\n<>()[],;:\\\""), "%q", got)
+		at := strings.LastIndexByte(got, '@')
+		require.Equal(t, 1, strings.Count(got, "@"))
+		require.True(t, strings.EqualFold(got, s))
+		require.Equal(t, s[:at], got[:at], "who it is stays as it was written")
+		for _, r := range got[at:] {
+			require.Less(t, r, rune(0x80))
+			require.False(t, r >= 'A' && r <= 'Z')
+		}
+		message, err := mail.ReadMessage(strings.NewReader("To: " + got + "\r\n\r\n"))
+		require.NoError(t, err)
+		to, err := message.Header.AddressList("To")
+		require.NoError(t, err)
+		require.Len(t, to, 1)
+		require.Equal(t, got, to[0].Address)
+	})
 }
