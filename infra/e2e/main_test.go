@@ -126,6 +126,9 @@ func neverCalled() []string {
 	return missing
 }
 
+// inALetter is where one-time codes are handed out.
+const inALetter = "a letter"
+
 // searchEverything looks for every secret that the suite was handed in everything that the deployment keeps.
 func searchEverything(ctx context.Context) error {
 	if world.secrets.Len() < 2 {
@@ -141,6 +144,9 @@ func searchEverything(ctx context.Context) error {
 		kind, _, _ := strings.Cut(where, " ")
 		public[kind] = public[kind] || bytes.Contains(what, owner)
 		for _, secret := range world.secrets.Find(what) {
+			if kind == "mail" && strings.HasSuffix(secret, "("+inALetter+")") {
+				continue // where it belongs, and nowhere else
+			}
 			found = append(found, where+" holds a part of "+secret)
 		}
 		return nil
