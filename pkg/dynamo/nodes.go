@@ -83,19 +83,6 @@ func (s *Store) Contents(ctx context.Context, place string) (_ node.Contents, er
 	return one(ctx, s, s.tables.Directory, useKey(place), "place", decodeContents)
 }
 
-// ContentsOf does so for several places; those that are not there are left out. One call for up to 100.
-func (s *Store) ContentsOf(ctx context.Context, places []string) (_ map[string]node.Contents, err error) {
-	defer wrap(&err, "Store.ContentsOf(%d)", len(places))
-	out := make(map[string]node.Contents, len(places))
-	_, err = many(ctx, s, s.tables.Directory, unique(places, useKey), func(it item) (c node.Contents, err error) {
-		r := reader{it: it}
-		place := r.string(attrPK)
-		out[place], err = decodeContents(it)
-		return c, err
-	})
-	return out, err
-}
-
 func decodeContents(it item) (node.Contents, error) {
 	r := reader{it: it}
 	return node.Contents{Nodes: int(r.int(attrChildren)), Companies: int(r.int(attrCompanies)), Employees: int(r.int(attrEmployees)),

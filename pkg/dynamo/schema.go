@@ -131,7 +131,7 @@ package dynamo
 //	44  claim a recipient, note a message, take lines away   Store.SaveBox          UpdateItem, TransactWriteItems with lines
 //	45  a custom role, those of a page, who has one          Store.Role, Roles,     Query, BatchGetItem,
 //	                                                         Assigned               GetItem
-//	46  the companies of a page; what stands at places       Store.Companies, ContentsOf  BatchGetItem
+//	46  the companies of a page                              Store.Companies        BatchGetItem
 //	47  the employees of a page; how many there are          Store.Employees, Headcount  BatchGetItem, GetItem
 //	48  reserve a try of a one-time code, give it back       Store.TakeTry, ReturnTry  UpdateItem
 //

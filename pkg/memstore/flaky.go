@@ -256,10 +256,6 @@ func (f *Flaky) Companies(ctx context.Context, ids []id.Company) ([]company.Comp
 	return through(ctx, f, "Companies", func(ctx context.Context) ([]company.Company, error) { return f.Under.Companies(ctx, ids) })
 }
 
-func (f *Flaky) ContentsOf(ctx context.Context, places []string) (map[string]node.Contents, error) {
-	return through(ctx, f, "ContentsOf", func(ctx context.Context) (map[string]node.Contents, error) { return f.Under.ContentsOf(ctx, places) })
-}
-
 func (f *Flaky) Contents(ctx context.Context, place string) (node.Contents, error) {
 	return through(ctx, f, "Contents", func(ctx context.Context) (node.Contents, error) { return f.Under.Contents(ctx, place) })
 }

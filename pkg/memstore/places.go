@@ -137,22 +137,6 @@ func (s *Store) Contents(ctx context.Context, at string) (node.Contents, error) 
 	return s.contents(at), nil
 }
 
-// ContentsOf does so for several places; those that are not there are left out.
-func (s *Store) ContentsOf(ctx context.Context, places []string) (map[string]node.Contents, error) {
-	defer s.mu.Unlock()
-	if err := s.begin(ctx); err != nil {
-		return nil, err
-	}
-	out := make(map[string]node.Contents, len(places))
-	for _, at := range places {
-		_, isNode := s.nodes[id.Node(at)]
-		if _, isCompany := s.companies[id.Company(at)]; isNode || isCompany {
-			out[at] = s.contents(at)
-		}
-	}
-	return out, nil
-}
-
 // Nodes returns those that are there.
 func (s *Store) Nodes(ctx context.Context, ids []id.Node) ([]node.Node, error) {
 	defer s.mu.Unlock()

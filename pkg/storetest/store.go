@@ -113,7 +113,6 @@ type Store interface {
 	Nodes(ctx context.Context, ids []id.Node) ([]node.Node, error)
 	Companies(ctx context.Context, ids []id.Company) ([]company.Company, error)
 	Contents(ctx context.Context, place string) (node.Contents, error)
-	ContentsOf(ctx context.Context, places []string) (map[string]node.Contents, error)
 	// Role returns a custom role with all that is written about it.
 	Role(ctx context.Context, r id.Role) (role.Custom, error)
 	// Roles returns those that are there, in any order.

@@ -19,6 +19,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/company"
+	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/idempotency"
@@ -41,8 +42,8 @@ type Store interface {
 	Accounts(ctx context.Context, ids []id.ServiceAccount) ([]serviceaccount.Account, error)
 	// Contents counts what stands directly at a node or a company.
 	Contents(ctx context.Context, place string) (node.Contents, error)
-	// ContentsOf does so for several; those that are not there are left out.
-	ContentsOf(ctx context.Context, places []string) (map[string]node.Contents, error)
+	// Headcount counts the provider's employees, invited ones too.
+	Headcount(ctx context.Context) (employee.Headcount, error)
 	usage.Store
 	List(ctx context.Context, q listing.Query) (listing.Page, error)
 	// Deny puts the record of a refusal; that it is there already is no error.

@@ -11,7 +11,6 @@ import (
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/permission"
-	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/usage"
 )
@@ -80,10 +79,11 @@ func (s *Service) Usage(ctx context.Context, c call.Call, co id.Company, m Month
 	}
 	var out Summary
 	if c.Caller.Place.Company == "" {
-		out.Seats = &Seats{Limit: s.Packages.Seats}
-		if out.Seats.Used, err = s.employees(ctx, c.Caller.Place); err != nil {
+		there, err := s.Store.Headcount(ctx)
+		if err != nil {
 			return Summary{}, err
 		}
+		out.Seats = &Seats{Used: there.Employees, Limit: s.Packages.Seats}
 	}
 	rows, err := s.Store.List(ctx, listing.Query{Noun: listing.Companies, Place: at.ID(), After: after, Limit: limit})
 	if err != nil || len(rows.Rows) == 0 {
@@ -118,30 +118,6 @@ func (s *Service) Usage(ctx context.Context, c call.Call, co id.Company, m Month
 	}
 	out.Next = rows.Next
 	return out, nil
-}
-
-// employees counts the provider's, by what stands at its nodes.
-func (s *Service) employees(ctx context.Context, p place.Place) (used int, err error) {
-	q := listing.Query{Noun: listing.Nodes, Place: string(p.Nodes()[0]), Limit: listing.ReadLimit}
-	for more := true; more; more = q.After != "" {
-		page, err := s.Store.List(ctx, q)
-		if err != nil {
-			return 0, err
-		}
-		ids := make([]string, len(page.Rows))
-		for i, r := range page.Rows {
-			ids[i] = r.ID
-		}
-		there, err := s.Store.ContentsOf(ctx, ids)
-		if err != nil {
-			return 0, err
-		}
-		for _, c := range there {
-			used += c.Employees
-		}
-		q.After = page.Next
-	}
-	return used, nil
 }
 
 // used adds up one company's month, and says how many keys it had to look at: all that it ever had.

@@ -227,7 +227,7 @@ func Left(c node.Contents) (out []fault.Blocker) {
 }
 
 // listed are the lists in which what stands at a node is found.
-var listed = map[string]listing.Noun{"node": listing.Nodes, "company": listing.Companies, "service_account": listing.ServiceAccounts, "calendar": listing.Calendars}
+var listed = map[string]listing.Noun{"node": listing.Nodes, "company": listing.Companies, "employee": listing.Employees, "service_account": listing.ServiceAccounts, "calendar": listing.Calendars}
 
 // name adds the IDs of the first ten of what stands at a node, where there is a list of it.
 func (s *Service) name(ctx context.Context, n id.Node, left []fault.Blocker) error {

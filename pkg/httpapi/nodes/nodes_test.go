@@ -81,6 +81,9 @@ func TestNode_ThatIsNotEmptyIsNotDeletedAndSaysWhatIsLeft_W1(t *testing.T) {
 		if b["type"] == "service_account" {
 			require.Equal(t, []any{string(account.ID)}, b["ids"])
 		}
+		if b["type"] == "employee" { // whoever stands in the company stands at no node of the tests' making
+			require.Equal(t, []any{string(w.BelowAdmin.Employee.ID)}, b["ids"])
+		}
 	}
 	require.Equal(t, map[string]any{"node": 1.0, "company": 1.0, "employee": 2.0, "service_account": 1.0, "rotation_policy": 1.0}, left)
 	w.Call(w.Owner.Secret, on("DELETE", w.Root.ID(), "")).Problem(t, 409, "conflict")
