@@ -24,6 +24,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/company"
 	"github.com/rekey-dev/rekey/pkg/delivery"
 	"github.com/rekey-dev/rekey/pkg/dynamo"
+	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/fold"
 	"github.com/rekey-dev/rekey/pkg/grant"
 	"github.com/rekey-dev/rekey/pkg/id"
@@ -646,6 +647,19 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		ok(n.Send(t.Context()))
 		require.Len(t, sent, 1)
 		require.Equal(t, "a@example.com", sent[0].To)
+
+		before = w.used
+		w.used = map[string]map[string]bool{}
+		second := made.Employee
+		second.ID, second.Email = draw[id.Employee](), "b@example.com"
+		require.NoError(t, store.Commit(t.Context(), setOf(record("employee", string(second.ID), 1, second.Place), employee.Create{Employee: second})))
+		first, err := store.Employee(t.Context(), made.Employee.ID)
+		require.NoError(t, err)
+		require.NoError(t, store.Commit(t.Context(), setOf(record("employee", string(first.ID), first.EventSeq+1, first.Place), employee.Delete{Old: first, At: now})))
+		w.used = before
+		told, err := n.Hear(t.Context(), page.Events[0].ID) // the owner who set it up is gone
+		require.NoError(t, err)
+		require.Equal(t, 1, told)
 	})
 
 	text, err := os.ReadFile("../repotest/testdata/rights.json")

@@ -7,8 +7,10 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/mailbox"
 	"github.com/rekey-dev/rekey/pkg/name"
 	"github.com/rekey-dev/rekey/pkg/policy"
@@ -83,17 +85,43 @@ func (s *Service) recipients(ctx context.Context, a serviceaccount.Account, term
 	return s.addresses([]string{address}), nil
 }
 
-// owner is the address of the MSP's owner; "" when none is known.
+// owner is the address of the owner who set the deployment up or, when that one is gone or no owner any more, of the first one by
+// name; "" when none is known.
 func (s *Service) owner(ctx context.Context) (string, error) {
 	provider, err := s.Store.MSP(ctx)
-	if err != nil || provider.Owner == "" {
+	if err != nil {
 		return "", err
 	}
-	e, err := s.Store.Employee(ctx, provider.Owner)
-	if fault.Is(err, fault.NotFound) {
-		return "", nil
+	if provider.Owner != "" {
+		e, err := s.Store.Employee(ctx, provider.Owner)
+		if err == nil && e.IsOwner() || err != nil && !fault.Is(err, fault.NotFound) {
+			return e.Email, err
+		}
 	}
-	return e.Email, err
+	q := listing.Query{Noun: listing.Employees, Place: string(provider.RootNode), Limit: listing.ReadLimit}
+	for {
+		page, err := s.Store.List(ctx, q)
+		if err != nil {
+			return "", err
+		}
+		ids := make([]id.Employee, len(page.Rows))
+		for i, r := range page.Rows {
+			ids[i] = id.Employee(r.ID)
+		}
+		found, err := s.Store.Employees(ctx, ids)
+		if err != nil {
+			return "", err
+		}
+		slices.SortFunc(found, func(a, b employee.Employee) int { return slices.Index(ids, a.ID) - slices.Index(ids, b.ID) })
+		for _, e := range found {
+			if e.IsOwner() {
+				return e.Email, nil
+			}
+		}
+		if q.After = page.Next; q.After == "" {
+			return "", nil
+		}
+	}
 }
 
 func (s *Service) addresses(list []string) []string {

@@ -22,6 +22,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/company"
 	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/mailbox"
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
@@ -58,6 +59,9 @@ type Store interface {
 	Rotation(ctx context.Context, r id.Rotation) (rotation.Rotation, error)
 	MSP(ctx context.Context) (msp.MSP, error)
 	Employee(ctx context.Context, e id.Employee) (employee.Employee, error)
+	// Employees reads those that are there, in any order.
+	Employees(ctx context.Context, ids []id.Employee) ([]employee.Employee, error)
+	List(ctx context.Context, q listing.Query) (listing.Page, error)
 	Node(ctx context.Context, n id.Node) (node.Node, error)
 	Company(ctx context.Context, c id.Company) (company.Company, error)
 

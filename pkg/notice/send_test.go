@@ -14,7 +14,9 @@ import (
 	"github.com/rekey-dev/rekey/pkg/notice"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/rekeytest"
+	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+	"github.com/rekey-dev/rekey/pkg/staff"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
@@ -59,6 +61,24 @@ func TestSend_WithoutContactsAndListTheOwnerIsTold_B3(t *testing.T) {
 	o := newOffice(t)
 	o.IssueFor(o.Account("Recorder", o.Company).ID, "k", 10*day)
 	require.Equal(t, []string{"owner@example.com"}, recipients(o.pass(4*day, time.Hour)))
+}
+
+func TestSend_WithoutTheOwnerWhoSetItUpAnotherOneIsTold_B3(t *testing.T) {
+	for _, leaves := range []func(*office, *rekeytest.Person) error{
+		func(o *office, by *rekeytest.Person) error {
+			return o.Staff.Delete(o.Ctx, o.As(by), o.Owner.Employee.ID)
+		},
+		func(o *office, by *rekeytest.Person) error {
+			_, err := o.Staff.Patch(o.Ctx, o.As(by), o.Owner.Employee.ID, staff.Patch{RoleID: rekeytest.To(role.Admin)})
+			return err
+		},
+	} {
+		o := newOffice(t)
+		o.Hire("Second", o.Below, role.Owner)
+		o.IssueFor(o.Account("Recorder", o.Company).ID, "k", 10*day)
+		require.NoError(t, leaves(o, o.Hire("Third", o.Root, role.Owner)))
+		require.Equal(t, []string{"second@example.com"}, recipients(o.pass(4*day, time.Hour)))
+	}
 }
 
 func TestSend_WhatComesTogetherGoesTogetherTenMinutesLater_B3(t *testing.T) {
