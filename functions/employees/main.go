@@ -22,6 +22,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/mint"
 	"github.com/rekey-dev/rekey/pkg/onetime"
 	"github.com/rekey-dev/rekey/pkg/page"
+	"github.com/rekey-dev/rekey/pkg/passkey"
 	"github.com/rekey-dev/rekey/pkg/staff"
 )
 
@@ -35,7 +36,7 @@ func newHandler(ctx context.Context, lookup boot.Lookup) (httpapi.Handler, error
 	env := boot.Read(lookup)
 	store := env.Store(fold.Name, boot.Identity, boot.Directory, boot.Audit, boot.Transient)
 	codes := &onetime.Service{Store: store, Mint: &mint.Mint{Peppers: env.Peppers(), Rand: rand.Reader}, Now: time.Now, Rand: rand.Reader}
-	service := &staff.Service{Store: store, Codes: codes, Portal: env.OptionalText("PORTAL_URL"), Seats: packages.Seats, Now: time.Now, Rand: rand.Reader,
+	service := &staff.Service{Store: store, Codes: codes, Portal: env.OptionalText("PORTAL_URL"), Seats: packages.Seats, Passkeys: passkey.Ends(store), Now: time.Now, Rand: rand.Reader,
 		Log: env.Logger()}
 	if sender := env.OptionalText("MAIL_SENDER"); sender != "" {
 		service.Mail = mail.New(env.AWS(), sender)

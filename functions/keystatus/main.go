@@ -20,6 +20,7 @@ import (
 	routes "github.com/rekey-dev/rekey/pkg/httpapi/keystatus"
 	"github.com/rekey-dev/rekey/pkg/keystatus"
 	"github.com/rekey-dev/rekey/pkg/lock"
+	"github.com/rekey-dev/rekey/pkg/signin"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
@@ -32,10 +33,11 @@ func newHandler(ctx context.Context, lookup boot.Lookup) (httpapi.Handler, error
 	service := &keystatus.Service{
 		Judge: &verify.Verifier{Store: store, Peppers: env.Peppers(), Now: time.Now, Rand: rand.Reader, Policy: lock.Default,
 			Failed: observer.Failed, Announced: observer.Announced},
-		Keys:   &apikey.Service{Store: store, Fold: fold.Name, Now: time.Now, Rand: rand.Reader},
-		Tokens: &accesstoken.Service{Store: store, Now: time.Now, Rand: rand.Reader},
-		Hold:   env.Hold(),
-		Judged: observer.Judged,
+		Keys:     &apikey.Service{Store: store, Fold: fold.Name, Now: time.Now, Rand: rand.Reader},
+		Tokens:   &accesstoken.Service{Store: store, Now: time.Now, Rand: rand.Reader},
+		Sessions: &signin.Service{Store: store, Now: time.Now, Rand: rand.Reader},
+		Hold:     env.Hold(),
+		Judged:   observer.Judged,
 	}
 	api := httpapi.New(httpapi.Settings{Now: time.Now, Rand: rand.Reader, Log: env.Logger()})
 	routes.Register(api, service)

@@ -22,6 +22,7 @@ import (
 	routes "github.com/rekey-dev/rekey/pkg/httpapi/setup"
 	"github.com/rekey-dev/rekey/pkg/idempotency"
 	"github.com/rekey-dev/rekey/pkg/mint"
+	"github.com/rekey-dev/rekey/pkg/passkey"
 	"github.com/rekey-dev/rekey/pkg/setup"
 	"github.com/rekey-dev/rekey/pkg/token"
 )
@@ -32,7 +33,8 @@ func newHandler(ctx context.Context, lookup boot.Lookup) (*routes.Handler, error
 	env := boot.Read(lookup)
 	store := env.Store(fold.Name, boot.Identity, boot.Directory, boot.Audit, boot.Transient)
 	service := &setup.Service{Store: store, Code: env.SetupCode(), Now: time.Now, Rand: rand.Reader, OwnerEmail: env.OptionalText("OWNER_EMAIL"),
-		Mint: &mint.Mint{Peppers: env.Peppers(), Derivation: env.DerivationKeys(), Rand: rand.Reader}}
+		Passkeys: passkey.Ends(store),
+		Mint:     &mint.Mint{Peppers: env.Peppers(), Derivation: env.DerivationKeys(), Rand: rand.Reader}}
 	api := httpapi.New(httpapi.Settings{Now: time.Now, Rand: rand.Reader, Log: env.Logger(), Idempotency: store.Idempotency,
 		Repeat: func(ctx context.Context, c call.Call, r idempotency.Record) (token.Secret, error) {
 			return service.Repeat(ctx, c.Request, r)

@@ -10,6 +10,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/httpapi/billing"
 	"github.com/rekey-dev/rekey/pkg/httpapi/calendars"
 	"github.com/rekey-dev/rekey/pkg/httpapi/companies"
+	"github.com/rekey-dev/rekey/pkg/httpapi/credentials"
 	"github.com/rekey-dev/rekey/pkg/httpapi/employees"
 	"github.com/rekey-dev/rekey/pkg/httpapi/keys"
 	"github.com/rekey-dev/rekey/pkg/httpapi/keystatus"
@@ -21,6 +22,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/httpapi/rotationpolicies"
 	"github.com/rekey-dev/rekey/pkg/httpapi/rotations"
 	"github.com/rekey-dev/rekey/pkg/httpapi/serviceaccounts"
+	"github.com/rekey-dev/rekey/pkg/httpapi/sessions"
 	"github.com/rekey-dev/rekey/pkg/httpapi/setup"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 )
@@ -46,6 +48,8 @@ var resources = []struct {
 	{"CalendarsFunction", func(a *httpapi.API) { calendars.Register(a, nil) }},
 	{"RolesFunction", func(a *httpapi.API) { roles.Register(a, nil) }},
 	{"PersonalAccessTokensFunction", func(a *httpapi.API) { personalaccesstokens.Register(a, nil, time.Now) }},
+	{"SessionsFunction", func(a *httpapi.API) { sessions.Register(a, nil, nil) }},
+	{"CredentialsFunction", func(a *httpapi.API) { credentials.Register(a, nil, nil) }},
 	{"AuditEventsFunction", func(a *httpapi.API) { auditevents.Register(a, nil) }},
 }
 

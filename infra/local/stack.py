@@ -59,10 +59,16 @@ class Stack:
             chosen = free_port() if port == 0 else port or DEFAULT_PORT
             self.emulator.start(chosen, stop_with_parent=stop_with_parent)
         client(self.emulator.endpoint, "ses").verify_email_identity(EmailAddress=SENDER)
-        names = deploy(self.emulator.endpoint, template, NAME, self.folder / "build", PARAMETERS)
+        names = deploy(self.emulator.endpoint, template, NAME, self.folder / "build", {**PARAMETERS, **self._sign_in()})
         description = self._describe(names)
         self._check_health(description["api_url"])
         return description
+
+    def _sign_in(self):
+        """Browsers bind passkeys to a domain, and take localhost for a safe one without TLS."""
+        port = self.emulator.running()["port"]
+        origins = [f"http://localhost:{port}", f"http://127.0.0.1:{port}", "http://localhost", "https://localhost"]
+        return {"SignInDomain": "localhost", "SignInOrigins": ",".join(origins)}
 
     def _describe(self, names):
         endpoint = self.emulator.endpoint
@@ -71,6 +77,7 @@ class Stack:
         description = {
             "api_url": f"{endpoint}/_aws/execute-api/{api}/{STAGE}",
             "portal_url": None,
+            "sign_in": {"rp_id": self._sign_in()["SignInDomain"], "origin": self._sign_in()["SignInOrigins"].split(",")[0]},
             "aws_endpoint_url": endpoint,
             "region": REGION,
             "setup_code": setup["SecretString"],

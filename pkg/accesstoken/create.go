@@ -51,6 +51,9 @@ func (s *Service) create(ctx context.Context, c call.Call, in New) (Made, error)
 		return Made{}, c.Deny(ctx, s.Store.Deny, refused, fault.New(fault.NotGrantable,
 			"A personal access token acts for the employee who makes it, and a service account is no employee. Issue a key of the account instead."))
 	}
+	if c.Caller.Assumed() != "" {
+		return Made{}, c.Deny(ctx, s.Store.Deny, refused, inside())
+	}
 	owner, err := s.Store.Employee(ctx, id.Employee(c.Caller.ID))
 	if err != nil {
 		return Made{}, err

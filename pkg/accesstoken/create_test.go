@@ -208,11 +208,16 @@ func TestCreate_ARepeatIsHeldToWhatTheTokenCarriesNotToWhatTheRoleHasNow_S2(t *t
 	require.True(t, fault.Is(err, fault.NotGrantable), "%v", err)
 }
 
-func TestCreate_ATokenStandsWhereItsEmployeeDoesFromWhereverItIsMade_F4(t *testing.T) {
+func TestCreate_IsNotForASessionInsideACompany_F4_W6(t *testing.T) {
 	w := rekeytest.New(t)
-	c := w.As(w.Admin)
-	c.Caller.Place = w.Company
-	require.Equal(t, w.Root, create(w, c, accesstoken.New{Name: "t"}).Token.Place)
+	c := w.With(w.Inside(w.Admin.Secret, w.Company))
+	_, err := w.Tokens.Create(w.Ctx, c, accesstoken.New{Name: "t"})
+	require.True(t, fault.Is(err, fault.MissingPermission), "%v", err)
+	_, _, err = w.Tokens.List(w.Ctx, c, accesstoken.Filter{}, "", 10)
+	require.True(t, fault.Is(err, fault.MissingPermission), "%v", err)
+	_, err = w.Tokens.Get(w.Ctx, c, w.Admin.Token.ID)
+	require.True(t, fault.Is(err, fault.NotFound), "%v", err)
+	require.True(t, fault.Is(w.Tokens.Revoke(w.Ctx, c, w.Admin.Token.ID), fault.NotFound))
 }
 
 func TestCreate_EveryFaultLeavesOneTokenOrNoneAndARepeatHasItsSecret_B6(t *testing.T) {

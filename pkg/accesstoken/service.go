@@ -72,6 +72,9 @@ func (s *Service) get(ctx context.Context, c call.Call, t id.PAT) (Token, employ
 const noun = "personal access token"
 
 func visible(c authz.Caller, t Token) bool {
+	if c.Assumed() != "" {
+		return false
+	}
 	return isOwn(c, t.EmployeeID) || manages(c) && c.Place.Covers(t.Place)
 }
 
@@ -79,6 +82,11 @@ func isOwn(c authz.Caller, e id.Employee) bool { return c.ID == string(e) }
 
 // manages tells whether the caller looks after the tokens of others.
 func manages(c authz.Caller) bool { return c.Effective.Has(permission.EmployeesUpdate) }
+
+// inside is the refusal of whoever works inside a company: tokens are the employee's, outside of it.
+func inside() error {
+	return fault.New(fault.MissingPermission, "A session inside a company is for that company alone, and neither shows nor makes personal access tokens.")
+}
 
 // Filter narrows a list of tokens.
 type Filter struct {
@@ -90,6 +98,9 @@ type Filter struct {
 // List lists the caller's own tokens or, with employees:update, those of all employees at or below its place, by name; ended
 // ones too. next is "" at the end; a page may come back short although there are more.
 func (s *Service) List(ctx context.Context, c call.Call, f Filter, after string, limit int) (tokens []Token, next string, err error) {
+	if c.Caller.Assumed() != "" {
+		return nil, "", inside()
+	}
 	var at string
 	switch {
 	case isOwn(c.Caller, f.Employee):

@@ -130,6 +130,17 @@ const (
 	TokenSelfRevoked = "personal_access_token.self_revoked"
 	TokenRepeated    = "personal_access_token.secret_repeated"
 
+	SessionStarted     = "session.started"
+	SessionRevoked     = "session.revoked"
+	SessionSelfRevoked = "session.self_revoked"
+	SessionRepeated    = "session.secret_repeated"
+	CompanyAssumed     = "company.assumed"
+
+	CredentialCodeIssued = "credential.code_issued"
+	CredentialCreated    = "credential.created"
+	CredentialDeleted    = "credential.deleted"
+	EmployeeActivated    = "employee.activated"
+
 	NodeCreated = "node.created"
 	NodeUpdated = "node.updated"
 	NodeDeleted = "node.deleted"

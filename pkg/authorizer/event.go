@@ -178,6 +178,11 @@ func (e *event) credentials() (verify.Presented, bool) {
 	if len(authorization) == 0 && len(apiKey) == 0 {
 		authorization, apiKey = e.Headers.Authorization, e.Headers.APIKey
 	}
+	return presented(authorization, apiKey)
+}
+
+// presented is credentials for the values of the two headers.
+func presented(authorization, apiKey []string) (verify.Presented, bool) {
 	if len(authorization)+len(apiKey) != 1 {
 		return verify.Presented{}, false
 	}

@@ -15,13 +15,19 @@ POST /companies	companies:create	company.created//node
 DELETE /companies/{id}	companies:delete	company.deleted//company
 GET /companies/{id}	companies:read
 PATCH /companies/{id}	companies:update	company.updated//company
+POST /companies/{id}/assume	companies:assume	company.assumed//company
 POST /companies/{id}/resume	companies:suspend	company.resumed//company
 POST /companies/{id}/suspend	companies:suspend	company.suspended//company
+POST /credentials/codes	
+DELETE /credentials/{id}	
+GET /credentials/{id}	
 GET /employees	employees:read
 POST /employees	employees:invite	employee.invited//node
 DELETE /employees/{id}	employees:delete	employee.deleted//employee
 GET /employees/{id}	employees:read
 PATCH /employees/{id}	employees:update	employee.updated//employee
+GET /employees/{id}/credentials	
+POST /employees/{id}/credentials	
 POST /employees/{id}/resend-invitation	employees:invite	employee.invitation_resent//employee
 POST /employees/{id}/reset-second-factor	employees:reset_second_factor	employee.second_factor_reset//employee
 POST /employees/{id}/revoke-invitation	employees:invite	employee.invitation_revoked//employee
@@ -75,5 +81,7 @@ POST /service-accounts/{id}/keys	keys:issue	user.updated/key.issued/service_acco
 POST /service-accounts/{id}/revoke	service_accounts:delete	service_account.revoked//service_account
 POST /service-accounts/{id}/rotate	service_accounts:rotate	service_account.rotated//service_account
 POST /service-accounts/{id}/unlock	keys:unlock	principal.unlocked//service_account
+GET /sessions	
+DELETE /sessions/{id}	
 GET /usage	billing:read
 `

@@ -17,7 +17,7 @@ type Caller struct {
 	Type       audit.ActorType
 	ID         string // emp_… or sa_…
 	Name       string
-	KeyID      string // the credential: key_… or pat_…
+	KeyID      string // the credential: key_…, pat_… or ses_…
 	KeyPrefix  string
 	KeyName    string
 	KeyExpires string // RFC 3339; "" for never
@@ -32,7 +32,16 @@ type Caller struct {
 
 // Actor is the caller as the audit log names it.
 func (c Caller) Actor() audit.Actor {
-	return audit.Actor{Type: c.Type, ID: c.ID, Name: c.Name, KeyID: c.KeyID, KeyPrefix: c.KeyPrefix}
+	return audit.Actor{Type: c.Type, ID: c.ID, Name: c.Name, KeyID: c.KeyID, KeyPrefix: c.KeyPrefix, AssumedCompany: c.Assumed()}
+}
+
+// Assumed is the company that the caller works inside with a session opened for it; "" for everybody else. An employee stands at
+// a node, so that one whose place is a company is in there for the time of a session.
+func (c Caller) Assumed() id.Company {
+	if c.Type != audit.Employee {
+		return ""
+	}
+	return c.Place.Company
 }
 
 // Object is what is acted on: its place, and the service account that it is or belongs to, if any.

@@ -97,6 +97,15 @@ func (e *Environment) OptionalText(name string) string {
 	return v
 }
 
+// OptionalList returns a setting's parts between commas; none when it is not there or empty.
+func (e *Environment) OptionalList(name string) []string {
+	text := e.OptionalText(name)
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, ",")
+}
+
 // Bool returns a setting that has to be there and be true or false.
 func (e *Environment) Bool(name string) bool {
 	switch v := e.Text(name); v {

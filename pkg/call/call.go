@@ -20,6 +20,7 @@ type Call struct {
 	Idempotency *idempotency.Pending // nil without an Idempotency-Key
 	Match       precondition.Match
 	Route       string // method and path template, for the record of a refusal
+	Domain      string // by which the deployment was called, as API Gateway knows it
 }
 
 // Event begins the record of what the call does: by whom, from where, when.

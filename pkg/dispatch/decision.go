@@ -96,6 +96,17 @@ var actions = map[string]string{
 	audit.TokenRevoked:                 silent,
 	audit.TokenSelfRevoked:             silent,
 	audit.TokenRepeated:                silent,
+	"session.first_used":               silent,
+	"session.new_source":               silent,
+	audit.SessionStarted:               silent,
+	audit.SessionRevoked:               silent,
+	audit.SessionSelfRevoked:           silent,
+	audit.SessionRepeated:              silent,
+	audit.CompanyAssumed:               silent,
+	audit.CredentialCodeIssued:         silent,
+	audit.CredentialCreated:            silent,
+	audit.CredentialDeleted:            silent,
+	audit.EmployeeActivated:            silent,
 }
 
 // DetailType returns how a record is announced, "" for not at all: what was refused did not happen. known is false for an

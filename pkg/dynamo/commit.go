@@ -18,10 +18,12 @@ import (
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
 	"github.com/rekey-dev/rekey/pkg/onetime"
+	"github.com/rekey-dev/rekey/pkg/passkey"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+	"github.com/rekey-dev/rekey/pkg/session"
 )
 
 // Commit carries out a Set in one transaction: all of it or nothing, once.
@@ -129,6 +131,18 @@ func (b *builder) add(w change.Write) error {
 		b.revokeToken(w)
 	case accesstoken.Note:
 		b.noteToken(w)
+	case passkey.Create:
+		b.createPasskey(w)
+	case passkey.Use:
+		b.usePasskey(w)
+	case passkey.Delete:
+		b.deletePasskey(w)
+	case session.Create:
+		b.createSession(w)
+	case session.Note:
+		b.noteSession(w)
+	case session.Revoke:
+		b.revokeSession(w)
 	case serviceaccount.Create:
 		b.createAccount(w)
 	case serviceaccount.Update:

@@ -22,6 +22,8 @@ const (
 	prefixSource = "source#"
 	prefixSeen   = "seen#"
 	prefixLine   = "line#"
+
+	prefixSession = "session#"
 )
 
 // Prefixes of partition keys that are read back.
@@ -32,6 +34,7 @@ const (
 
 func keyKey(k id.Key) key                  { return key{string(k), "key"} }
 func tokenKey(t id.PAT) key                { return key{string(t), "token"} }
+func sessionKey(s id.Session) key          { return key{string(s), "session"} }
 func accountKey(a id.ServiceAccount) key   { return key{string(a), "account"} }
 func aboutKey(a id.ServiceAccount) key     { return key{string(a), "about"} }
 func employeeKey(e id.Employee) key        { return key{string(e), "employee"} }
@@ -68,6 +71,15 @@ func keyRowKey(a id.ServiceAccount, created time.Time, k id.Key) key {
 
 // keyRowPosition sorts an account's keys by their birth.
 func keyRowPosition(created time.Time, k id.Key) string { return timeText(created) + "#" + string(k) }
+
+func sessionRowKey(e id.Employee, created time.Time, s id.Session) key {
+	return key{string(e), prefixSession + sessionPosition(created, s)}
+}
+
+// sessionPosition sorts an employee's sessions by their beginning.
+func sessionPosition(created time.Time, s id.Session) string {
+	return timeText(created) + "#" + string(s)
+}
 
 func epochKey(a id.ServiceAccount, epoch int64) key {
 	return key{string(a), prefixEpoch + digits(epoch, 10)}

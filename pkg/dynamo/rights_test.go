@@ -28,13 +28,13 @@ import (
 	"github.com/rekey-dev/rekey/pkg/fold"
 	"github.com/rekey-dev/rekey/pkg/grant"
 	"github.com/rekey-dev/rekey/pkg/id"
-	"github.com/rekey-dev/rekey/pkg/idempotency"
 	"github.com/rekey-dev/rekey/pkg/keystatus"
 	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/mint"
 	"github.com/rekey-dev/rekey/pkg/notice"
 	"github.com/rekey-dev/rekey/pkg/onetime"
+	"github.com/rekey-dev/rekey/pkg/passkey"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/role"
@@ -182,7 +182,7 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 	accounts := &serviceaccount.Service{Store: store, Keys: keys, Fold: fold.Name, Now: clock, Rand: rand.Reader, LockAt: policy.LockAt(store)}
 	judge := &verify.Verifier{Store: store, Peppers: ring{}, Now: clock, Rand: rand.Reader, Policy: lock.Policy{Threshold: 3, Window: time.Minute, Duration: time.Hour}}
 	status := &keystatus.Service{Judge: judge, Keys: keys, Tokens: &accesstoken.Service{Store: store, Now: clock, Rand: rand.Reader}}
-	first := &setup.Service{Store: store, Code: ring{}, Mint: coins, Now: clock, Rand: rand.Reader}
+	first := &setup.Service{Store: store, Code: ring{}, Mint: coins, Passkeys: passkey.Ends(store), Now: clock, Rand: rand.Reader}
 	got := map[string]map[string][]string{}
 	during := func(function string, do func()) {
 		w.used = map[string]map[string]bool{}
@@ -198,10 +198,7 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 	ok := func(_ any, err error) { t.Helper(); require.NoError(t, err) }
 	fails := func(_ any, err error) { t.Helper(); require.Error(t, err) }
 	lost := func(do func()) { lose.armed = true; do(); lose.armed = false }
-	repeatable := func(scope string) *idempotency.Pending {
-		return &idempotency.Pending{Scope: scope, Fingerprint: "f", Salt: idempotency.NewSalt(rand.Reader),
-			Render: func(any) (int, string, []byte, error) { return 201, "", []byte(`{"a":1}`), nil }}
-	}
+	aside := func(do func()) { used := w.used; do(); w.used = used }
 
 	var made setup.Result
 	during("SetupFunction", func() {
@@ -213,6 +210,7 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		require.NoError(t, err)
 		ok(first.Repeat(t.Context(), audit.Request{}, *record))
 		fails(first.SetUp(t.Context(), nil, audit.Request{}, setup.Input{Code: "c"}))
+		aside(func() { w.used = map[string]map[string]bool{}; givePasskey(t, store, made.Employee.ID, now) })
 		lost(func() { ok(first.Recover(t.Context(), "a@example.com", "r")) })
 	})
 	caller := authz.Caller{Type: audit.Employee, ID: string(made.Employee.ID), Name: "A B", KeyID: string(made.Token.ID), KeyPrefix: made.Token.Prefix(),
@@ -438,7 +436,7 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 
 	during("EmployeesFunction", func() {
 		codes := &onetime.Service{Store: store, Mint: coins, Now: clock, Rand: rand.Reader}
-		team := &staff.Service{Store: store, Codes: codes, Mail: postbox{}, Seats: to(3), Now: clock, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler)}
+		team := &staff.Service{Store: store, Codes: codes, Mail: postbox{}, Passkeys: passkey.Ends(store), Seats: to(3), Now: clock, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler)}
 		before := w.used
 		w.used = map[string]map[string]bool{}
 		custom, given := newRole("Given", made.Node.Place, permission.Of(permission.KeysRead))
@@ -464,6 +462,11 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		ok(team.Revoke(t.Context(), c, invited.ID))
 		fails(nil, team.Delete(t.Context(), c, made.Employee.ID))
 	})
+
+	people := &staffed{t: t, store: store, coins: coins, clock: clock, owner: made.Employee.ID, c: c}
+	people.invite(made.Node.Place)
+	during("CredentialsFunction", func() { people.enrol(lost) })
+	during("SessionsFunction", func() { people.signIn(within.ID, narrow) })
 
 	during("CalendarsFunction", func() {
 		calendars := &calendar.Service{Store: store, Now: clock, Rand: rand.Reader}

@@ -30,6 +30,12 @@ package dynamo
 //	Identity  email            email#<folded>      email                  -    < 700    setup, employees                 setup, employees
 //	Identity  token            pat_…               token                  -    < 4,096  setup, personalaccesstokens,     authorizer, keystatus,
 //	                                                                                    authorizer (use, lock)           personalaccesstokens
+//	Identity  session          ses_…               session                yes  < 4,096  sessions, authorizer (use, lock) authorizer, keystatus, sessions
+//	Identity  session_row      emp_…               session#<created>#     yes  < 300    sessions                         sessions
+//	                                               <ses_…>
+//	Identity  passkey          cred_…              credential             -    < 4,096  credentials, sessions, employees credentials, sessions
+//	Identity  passkey_id       passkey#<SHA-256    passkey                -    < 300    credentials, employees           (conditions only)
+//	                           of its ID, hex>
 //	Identity  company          co_…                company                -    < 4,096  companies                        authorizer, companies, and whatever
 //	                                                                                                                     has to do with one
 //	Identity  role             role_…              role                   -    < 4,096  roles                            authorizer, serviceaccounts, keys,
@@ -60,6 +66,7 @@ package dynamo
 //	Audit     event_row        at#<place>          <at>#<evt_…>           -    < 700    the same                         auditevents, rotations
 //	Transient idempotency      idem#<scope>        idem                   yes  < 65,536 serviceaccounts, keys, setup     the same
 //	Transient code             code#<inv_…>        code                   yes  < 500    employees, credentials           credentials
+//	Transient challenge        challenge#<chl_…>   challenge              yes  < 12,288 credentials, sessions            the same
 //	Transient mail_line        mail#<recipient>    line#<evt_…>           yes  < 1,024  notifier                         the same
 //	Transient mailbox          mail#<recipient>    box                    yes  < 400    notifier                         the same
 //	Transient mail_told        told#<evt_…>        told                   yes  < 1,024  notifier                         the same
@@ -134,6 +141,9 @@ package dynamo
 //	46  the companies of a page                              Store.Companies        BatchGetItem
 //	47  the employees of a page; how many there are          Store.Employees, Headcount  BatchGetItem, GetItem
 //	48  reserve a try of a one-time code, give it back       Store.TakeTry, ReturnTry  UpdateItem
+//	49  a session; an employee's, newest first               Store.Session, Sessions GetItem; Query, BatchGetItem
+//	50  an employee's passkeys; one                          Store.Passkeys, Passkey BatchGetItem; GetItem
+//	51  begin a ceremony of a passkey; take it away          Store.PutChallenge, TakeChallenge  UpdateItem
 //
 // What holds for an account (policy.Resolve) is one call of pattern 33 with its own ID, its company's and its nodes': 2 to 10
 // items, each one read unit whether or not it is there, two when a policy is over 4 KiB (many long addresses). It is read when a
@@ -169,6 +179,11 @@ const (
 	typeEmail       = "email"
 	typeCode        = "code"
 	typeToken       = "token"
+	typeSession     = "session"
+	typeSessionRow  = "session_row"
+	typePasskey     = "passkey"
+	typePasskeyID   = "passkey_id"
+	typeChallenge   = "challenge"
 	typeCompany     = "company"
 	typeRole        = "role"
 	typeRoleAbout   = "role_about"
@@ -225,8 +240,8 @@ const (
 
 // Attributes of employees and of one-time codes.
 const (
-	attrPasskeys     = "passkeys" // blank-separated
-	attrSessionEpoch = "session_epoch"
+	attrPasskeys     = "passkeys"      // blank-separated
+	attrSessionEpoch = "session_epoch" // a session of another one has ended
 	attrCode         = "code_id"
 	attrCodeSentAt   = "code_sent_at"
 	attrCodeExpires  = "code_expires_at"
@@ -238,6 +253,22 @@ const (
 	attrEnrols  = "enrols" // of a token of set-up or a recovery
 	attrPurpose = "purpose"
 	attrUsedAt  = "used_at"
+)
+
+// Attributes of passkeys and of challenges.
+const (
+	attrPasskey      = "signed_in_with" // with which a session began
+	attrRPID         = "rp_id"
+	attrCredentialID = "credential_id"
+	attrPublicKey    = "public_key"
+	attrAlgorithm    = "algorithm"
+	attrAAGUID       = "aaguid"
+	attrTransports   = "transports" // blank-separated
+	attrSignCount    = "sign_count"
+	attrFlags        = "flags"
+	attrSignedBy     = "signed_by"
+	attrKept         = "kept"
+	attrProof        = "proof"
 )
 
 // Attributes of credentials.

@@ -10,13 +10,15 @@ import (
 	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/lock"
+	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+	"github.com/rekey-dev/rekey/pkg/session"
 	"github.com/rekey-dev/rekey/pkg/token"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
-// verdictCredential decodes a key or a personal access token as a verdict needs it.
+// verdictCredential decodes a key, a personal access token or a session as a verdict needs it.
 func verdictCredential(r *reader) (*verify.Credential, error) {
 	c := &verify.Credential{
 		ID: r.string(attrPK), Place: r.place(), Name: r.string(attrName), MAC: r.bytes(attrMAC), Pepper: r.string(attrPepper),
@@ -36,17 +38,30 @@ func verdictCredential(r *reader) (*verify.Credential, error) {
 		c.Names = verify.Names{Principal: r.string(attrEmployee), Company: c.Place.Company}
 		c.Revoked = !r.time(attrRevokedAt).IsZero()
 		c.Lock = r.counter()
+	case typeSession:
+		c.Kind = token.Session
+		c.Names = verify.Names{Principal: r.string(attrEmployee), Company: c.Place.Company, Parent: r.string(attrParent)}
+		c.Revoked = !r.time(attrRevokedAt).IsZero()
+		c.ExpiresAt = session.EndsAt(r.time(attrCreatedAt), c.LastUsedAt, c.ExpiresAt)
+		if c.Names.Parent == "" {
+			c.Scopes = permission.All
+		}
+		c.Lock = r.counter()
 	default:
 		return nil, fmt.Errorf("%s is a %q, not a credential", c.ID, typ)
 	}
 	return c, r.err
 }
 
-// addToSnapshot puts an item where it belongs in a snapshot.
-func addToSnapshot(s *verify.Snapshot, r *reader) (err error) {
+// addToSnapshot puts an item where it belongs in a snapshot. parent is the ID of the credential that is read as one, if any.
+func addToSnapshot(s *verify.Snapshot, r *reader, parent string) (err error) {
 	switch typ := r.string(attrType); typ {
-	case typeKey, typeToken:
-		s.Credential, err = verdictCredential(r)
+	case typeKey, typeToken, typeSession:
+		into := &s.Credential
+		if parent != "" && r.string(attrPK) == parent {
+			into = &s.Parent
+		}
+		*into, err = verdictCredential(r)
 	case typeAccount:
 		s.Principal = &verify.Principal{ID: r.string(attrPK), Name: r.string(attrName), Place: r.place(), RoleID: r.roleID(),
 			Active: r.string(attrStatus) == string(serviceaccount.Active), IssueEpoch: r.int(attrIssueEpoch), EventSeq: r.int(attrEventSeq),
@@ -54,7 +69,7 @@ func addToSnapshot(s *verify.Snapshot, r *reader) (err error) {
 	case typeEmployee:
 		e := employee.Employee{FirstName: r.string(attrFirstName), LastName: r.string(attrLastName)}
 		s.Principal = &verify.Principal{ID: r.string(attrPK), Name: e.Name(), Place: r.place(), RoleID: r.roleID(),
-			Active: r.string(attrStatus) == string(employee.Active), EventSeq: r.int(attrEventSeq)}
+			Active: r.string(attrStatus) == string(employee.Active), IssueEpoch: r.int(attrSessionEpoch), EventSeq: r.int(attrEventSeq)}
 	case typeCompany:
 		s.Suspended = r.string(attrStatus) != string(company.Active)
 	case typeRole:

@@ -89,8 +89,11 @@ func (v *Verifier) batchGet(ctx context.Context, table string, keys []key, retri
 
 // credentialKey returns where a credential of a verdict is kept.
 func credentialKey(cred string) key {
-	if strings.HasPrefix(cred, id.Prefix[id.PAT]()) {
+	switch {
+	case strings.HasPrefix(cred, id.Prefix[id.PAT]()):
 		return tokenKey(id.PAT(cred))
+	case strings.HasPrefix(cred, id.Prefix[id.Session]()):
+		return sessionKey(id.Session(cred))
 	}
 	return keyKey(id.Key(cred))
 }
@@ -103,12 +106,12 @@ func principalKey(principal string) key {
 	return accountKey(id.ServiceAccount(principal))
 }
 
-// ownerKey returns where the owner of a lock is kept: an account or a token.
+// ownerKey returns where the owner of a lock is kept: an account, a token or a session.
 func ownerKey(owner string) key {
-	if strings.HasPrefix(owner, id.Prefix[id.PAT]()) {
-		return tokenKey(id.PAT(owner))
+	if strings.HasPrefix(owner, id.Prefix[id.ServiceAccount]()) {
+		return accountKey(id.ServiceAccount(owner))
 	}
-	return accountKey(id.ServiceAccount(owner))
+	return credentialKey(owner)
 }
 
 // Credential reads one credential by its ID; nil when it is not there.
@@ -121,7 +124,7 @@ func (v *Verifier) Credential(ctx context.Context, cred string) (_ *verify.Crede
 // Snapshot reads what a verdict depends on in one call; the keys that DynamoDB leaves unprocessed once more.
 func (v *Verifier) Snapshot(ctx context.Context, cred string, names verify.Names) (_ verify.Snapshot, err error) {
 	defer wrap(&err, "Verifier.Snapshot(%s, %s)", cred, names.Principal)
-	keys := make([]key, 0, 5)
+	keys := make([]key, 0, 6)
 	if cred != "" {
 		keys = append(keys, credentialKey(cred))
 	}
@@ -133,6 +136,9 @@ func (v *Verifier) Snapshot(ctx context.Context, cred string, names verify.Names
 	}
 	if names.Role != "" && !role.IsBuiltIn(names.Role) {
 		keys = append(keys, roleKey(names.Role))
+	}
+	if names.Parent != "" {
+		keys = append(keys, credentialKey(names.Parent))
 	}
 	if names.Address != "" {
 		keys = append(keys, sourceKey(names.Owner, names.Address))
@@ -147,12 +153,12 @@ func (v *Verifier) Snapshot(ctx context.Context, cred string, names verify.Names
 		return verify.Snapshot{}, err
 	}
 	for _, it := range flat.items {
-		if err := addToSnapshot(&snapshot, &reader{flat: it}); err != nil {
+		if err := addToSnapshot(&snapshot, &reader{flat: it}, names.Parent); err != nil {
 			return verify.Snapshot{}, err
 		}
 	}
 	for _, it := range items {
-		if err := addToSnapshot(&snapshot, &reader{it: it}); err != nil {
+		if err := addToSnapshot(&snapshot, &reader{it: it}, names.Parent); err != nil {
 			return verify.Snapshot{}, err
 		}
 	}

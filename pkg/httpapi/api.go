@@ -21,6 +21,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/authz"
 	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/idempotency"
 	"github.com/rekey-dev/rekey/pkg/page"
@@ -43,6 +45,18 @@ type Settings struct {
 	Idempotency func(ctx context.Context, scope string, now time.Time) (*idempotency.Record, error)
 	// Repeat makes the secret of an earlier call again and records that; the zero Secret when it is withheld.
 	Repeat func(ctx context.Context, c call.Call, r idempotency.Record) (token.Secret, error)
+	// Admit judges the credentials of a request to a public operation that calls Caller: the values of its headers Authorization and
+	// X-API-Key. nil where there is no such operation.
+	Admit func(ctx context.Context, authorization, apiKey []string, r audit.Request) (authz.Caller, error)
+}
+
+// Caller is who calls a public operation, by the credentials of the request itself: for an operation that wants to know only
+// sometimes, and that no authorizer can guard therefore. Whoever is not let in is a fault of kind unauthorized.
+func (a *API) Caller(ctx context.Context) (authz.Caller, error) {
+	x := exchangeOf(ctx)
+	caller, err := a.settings.Admit(ctx, x.header.Values("Authorization"), x.header.Values("X-API-Key"), x.request)
+	x.caller = caller
+	return caller, err
 }
 
 // API is a set of operations with what they share. It is built at start and may then be used by many goroutines.

@@ -30,6 +30,8 @@ type exchange struct {
 	caller    authz.Caller
 	callerErr error // why there is no caller
 	request   audit.Request
+	header    http.Header
+	domain    string // by which API Gateway was called
 
 	op    *Operation // nil until the route is known
 	match precondition.Match
@@ -56,6 +58,7 @@ const lastWords = time.Second
 func (a *API) Handle(ctx context.Context, e events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
 	x := &exchange{now: a.settings.Now(), path: pathOfEvent(e), query: queryOf(e), request: requestOf(e)}
 	x.caller, x.callerErr = authz.FromContext(e.RequestContext.Authorizer)
+	x.header, x.domain = headerOf(e), e.RequestContext.DomainName
 	w := &recorder{header: http.Header{}}
 	if end, ok := ctx.Deadline(); ok { // what is still under way then answers 503 while the function can answer
 		var cancel context.CancelFunc
@@ -77,7 +80,7 @@ func (a *API) serve(ctx context.Context, x *exchange, e events.APIGatewayProxyRe
 			x.writeProblem(w, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 		}
 	}()
-	r := &http.Request{Method: e.HTTPMethod, Header: headerOf(e), Host: "rekey", Body: http.NoBody}
+	r := &http.Request{Method: e.HTTPMethod, Header: x.header, Host: "rekey", Body: http.NoBody}
 	unknown := fault.New(fault.NotFound, "There is no such route, or not with this method.")
 	decoded, err := url.PathUnescape(x.path)
 	if err != nil || path.Clean(x.path) != x.path {

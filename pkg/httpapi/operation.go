@@ -56,7 +56,11 @@ type Operation struct {
 	RepeatScope func(in any) string
 	// ByKey says that it acts on the very key that calls: a repeat is that key's, and not another key's of the same principal.
 	ByKey bool
+	// SecretMember is the name of the member that shows the answer's secret; "" is secret. Its output documents it.
+	SecretMember string
 }
+
+func (op *Operation) secretMember() string { return cmp.Or(op.SecretMember, "secret") }
 
 func (op *Operation) public() bool { return op.Access.Public }
 
@@ -142,7 +146,7 @@ func (out response) write(w http.ResponseWriter) {
 
 func perform[I, R, O any](ctx context.Context, a *API, x *exchange, op *Operation, in *I,
 	do func(context.Context, call.Call, *I) (R, error), show func(R) Answer[O]) (response, error) {
-	c := call.Call{Caller: x.caller, Request: x.request, Match: x.match, Route: op.Method + " " + op.Path}
+	c := call.Call{Caller: x.caller, Request: x.request, Match: x.match, Route: op.Method + " " + op.Path, Domain: x.domain}
 	if x.key != "" {
 		pending, err := a.pending(ctx, x, op, in)
 		if err != nil {
@@ -162,7 +166,7 @@ func perform[I, R, O any](ctx context.Context, a *API, x *exchange, op *Operatio
 	result, err := do(ctx, c, in)
 	var replay *idempotency.Replay
 	if errors.As(err, &replay) {
-		return a.replay(ctx, c, replay.Record)
+		return a.replay(ctx, c, op, replay.Record)
 	}
 	if err != nil {
 		return response{}, err
@@ -173,7 +177,7 @@ func perform[I, R, O any](ctx context.Context, a *API, x *exchange, op *Operatio
 	}
 	out := response{status: op.status(), etag: answer.ETag}
 	if out.body, err = encode(answer.Body); err == nil && !answer.Secret.IsZero() {
-		out.body, err = with(out.body, "secret", answer.Secret.Reveal())
+		out.body, err = with(out.body, op.secretMember(), answer.Secret.Reveal())
 	}
 	return out, err
 }
@@ -181,6 +185,9 @@ func perform[I, R, O any](ctx context.Context, a *API, x *exchange, op *Operatio
 // pending looks for an earlier call with the same key.
 func (a *API) pending(ctx context.Context, x *exchange, op *Operation, in any) (*idempotency.Pending, error) {
 	who := x.caller.ID
+	if inside := x.caller.Assumed(); inside != "" {
+		who += " " + string(inside) // what is done inside a company is nobody's repeat outside of it
+	}
 	switch {
 	case op.public():
 		who = op.RepeatScope(in)
@@ -197,7 +204,7 @@ func (a *API) pending(ctx context.Context, x *exchange, op *Operation, in any) (
 }
 
 // replay answers as the earlier call was answered, with its secret for as long as that may be shown.
-func (a *API) replay(ctx context.Context, c call.Call, r idempotency.Record) (response, error) {
+func (a *API) replay(ctx context.Context, c call.Call, op *Operation, r idempotency.Record) (response, error) {
 	out := response{status: r.Status, etag: r.ETag, body: r.Body}
 	if r.Secret == nil {
 		return out, nil
@@ -209,7 +216,7 @@ func (a *API) replay(ctx context.Context, c call.Call, r idempotency.Record) (re
 	case secret.IsZero():
 		out.body, err = with(r.Body, "secret_withheld", true)
 	default:
-		out.body, err = with(r.Body, "secret", secret.Reveal())
+		out.body, err = with(r.Body, op.secretMember(), secret.Reveal())
 	}
 	return out, err
 }

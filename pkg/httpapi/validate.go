@@ -88,6 +88,9 @@ func (c *checker) object(s *huma.Schema, pointer string, value any) {
 		c.add(pointer, "must be an object")
 		return
 	}
+	if s.AdditionalProperties == true {
+		return // an object of somebody else's form
+	}
 	for _, member := range slices.Sorted(maps.Keys(object)) {
 		if property, ok := s.Properties[member]; ok {
 			c.check(property, child(pointer, member), object[member])
@@ -197,7 +200,11 @@ func supported(r huma.Registry, s *huma.Schema, pointer string) string {
 		}
 		return supported(r, s.Items, pointer+"/0")
 	case huma.TypeObject:
-		if closed, ok := s.AdditionalProperties.(bool); !ok || closed {
+		open, ok := s.AdditionalProperties.(bool)
+		if open && len(s.Properties) == 0 {
+			return "" // Foreign, which the body's size and depth bound
+		}
+		if !ok || open {
 			return pointer + ": additionalProperties"
 		}
 		for _, member := range slices.Sorted(maps.Keys(s.Properties)) {

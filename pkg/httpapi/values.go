@@ -120,3 +120,20 @@ type Object[T any] struct{ Field[T] }
 func (Object[T]) Schema(r huma.Registry) *huma.Schema {
 	return huma.SchemaFromType(r, reflect.TypeFor[T]())
 }
+
+// Foreign is an object whose form is another specification's, which checks it: of its members nothing is known here.
+type Foreign json.RawMessage
+
+// UnmarshalJSON keeps the text.
+func (f *Foreign) UnmarshalJSON(b []byte) error {
+	*f = append((*f)[:0], b...)
+	return nil
+}
+
+// MarshalJSON writes the text.
+func (f Foreign) MarshalJSON() ([]byte, error) { return json.RawMessage(f).MarshalJSON() }
+
+// Schema is an object with any members.
+func (Foreign) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}
+}

@@ -28,6 +28,7 @@ type (
 	Session        string
 	Credential     string // a passkey or a public key
 	Invitation     string // a one-time code
+	Challenge      string // a ceremony of a passkey that has begun
 	Rotation       string
 	Policy         string
 	Calendar       string
@@ -46,6 +47,7 @@ func (PAT) prefix() string            { return "pat_" }
 func (Session) prefix() string        { return "ses_" }
 func (Credential) prefix() string     { return "cred_" }
 func (Invitation) prefix() string     { return "inv_" }
+func (Challenge) prefix() string      { return "chl_" }
 func (Rotation) prefix() string       { return "rot_" }
 func (Policy) prefix() string         { return "pol_" }
 func (Calendar) prefix() string       { return "cal_" }

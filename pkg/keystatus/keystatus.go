@@ -16,6 +16,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/name"
+	"github.com/rekey-dev/rekey/pkg/signin"
 	"github.com/rekey-dev/rekey/pkg/token"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
@@ -35,14 +36,23 @@ type Tokens interface {
 	RevokeHeld(ctx context.Context, c call.Call, t id.PAT, generation int64, reason, note string) error
 }
 
-var _ Tokens = (*accesstoken.Service)(nil)
+// Sessions ends a session on its holder's word.
+type Sessions interface {
+	RevokeHeld(ctx context.Context, c call.Call, s id.Session, reason, note string) error
+}
+
+var (
+	_ Tokens   = (*accesstoken.Service)(nil)
+	_ Sessions = (*signin.Service)(nil)
+)
 
 // Service is the two use cases of a holder.
 type Service struct {
-	Judge  Judge
-	Keys   Keys
-	Tokens Tokens
-	Hold   bool // after a restore: nothing is answered
+	Judge    Judge
+	Keys     Keys
+	Tokens   Tokens
+	Sessions Sessions
+	Hold     bool // after a restore: nothing is answered
 	// Judged is told of the class of every verdict; verify.Unavailable where there was none. It must not block.
 	Judged func(verify.Class)
 }
@@ -130,6 +140,9 @@ func (s *Service) Revoke(ctx context.Context, secret token.Secret, reason string
 		Request: audit.Request{ID: o.RequestID, SourceIP: o.IP, UserAgent: o.UserAgent}, Route: "POST /keys/self-revoke"}
 	if t, ok := id.Parse[id.PAT](c.ID); ok {
 		return s.Tokens.RevokeHeld(ctx, held, t, c.Generation, reason, note)
+	}
+	if ses, ok := id.Parse[id.Session](c.ID); ok {
+		return s.Sessions.RevokeHeld(ctx, held, ses, reason, note)
 	}
 	if k, ok := id.Parse[id.Key](c.ID); ok {
 		return s.Keys.RevokeHeld(ctx, held, k, c.Generation, reason, note)

@@ -16,10 +16,12 @@ import (
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
 	"github.com/rekey-dev/rekey/pkg/onetime"
+	"github.com/rekey-dev/rekey/pkg/passkey"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+	"github.com/rekey-dev/rekey/pkg/session"
 )
 
 // transaction gathers what a Set would do while its conditions are looked at. No two writes may touch one item, so every
@@ -148,6 +150,18 @@ func (t *transaction) write(w change.Write) string {
 		return t.revokeToken(w)
 	case accesstoken.Note:
 		return t.noteToken(w)
+	case passkey.Create:
+		return t.createPasskey(w)
+	case passkey.Use:
+		return t.usePasskey(w)
+	case passkey.Delete:
+		return t.deletePasskey(w)
+	case session.Create:
+		return t.createSession(w)
+	case session.Note:
+		return t.noteSession(w)
+	case session.Revoke:
+		return t.revokeSession(w)
 	case serviceaccount.Create:
 		return t.createAccount(w)
 	case serviceaccount.Update:
@@ -243,6 +257,14 @@ func (s *Store) checkSeq(e audit.Event, all []audit.Event) {
 	case "personal_access_token":
 		var p heldToken
 		p, known = s.tokens[id.PAT(e.Target.ID)]
+		seq = p.EventSeq
+	case "session":
+		var p heldSession
+		p, known = s.sessions[id.Session(e.Target.ID)]
+		seq = p.EventSeq
+	case "credential":
+		var p passkey.Passkey
+		p, known = s.passkeys[id.Credential(e.Target.ID)]
 		seq = p.EventSeq
 	case "employee":
 		var p employee.Employee

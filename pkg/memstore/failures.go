@@ -65,6 +65,9 @@ func (s *Store) counter(owner string) (lock.Counter, bool) {
 	if a, ok := s.accounts[id.ServiceAccount(owner)]; ok {
 		return a.Lock, true
 	}
+	if held, ok := s.sessions[id.Session(owner)]; ok {
+		return held.lock, true
+	}
 	t, ok := s.tokens[id.PAT(owner)]
 	return t.lock, ok
 }
@@ -77,6 +80,9 @@ func (s *Store) setCounter(owner string, c lock.Counter, seq int64) {
 	} else if t, ok := s.tokens[id.PAT(owner)]; ok {
 		t.lock, t.EventSeq = c, cmp.Or(seq, t.EventSeq)
 		s.tokens[t.ID] = t
+	} else if held, ok := s.sessions[id.Session(owner)]; ok {
+		held.lock, held.EventSeq = c, cmp.Or(seq, held.EventSeq)
+		s.sessions[held.ID] = held
 	}
 }
 
@@ -86,6 +92,9 @@ func (s *Store) eventSeq(object string) int64 {
 	}
 	if k, ok := s.keys[id.Key(object)]; ok {
 		return k.EventSeq
+	}
+	if held, ok := s.sessions[id.Session(object)]; ok {
+		return held.EventSeq
 	}
 	return s.tokens[id.PAT(object)].EventSeq
 }

@@ -30,6 +30,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
 	"github.com/rekey-dev/rekey/pkg/onetime"
+	"github.com/rekey-dev/rekey/pkg/passkey"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/rotation"
@@ -43,23 +44,26 @@ type Store struct {
 	mu   sync.Mutex
 	down bool
 
-	msp       *msp.MSP
-	nodes     map[id.Node]node.Node
-	companies map[id.Company]company.Company
-	keySums   map[id.Company]int // see apikey.Room
-	roles     map[id.Role]role.Custom
-	employees map[id.Employee]employee.Employee
-	codes     map[id.Invitation]onetime.Code
-	tokens    map[id.PAT]heldToken
-	accounts  map[id.ServiceAccount]serviceaccount.Account
-	keys      map[id.Key]apikey.Key
-	rotations map[id.Rotation]rotation.Rotation
-	policies  map[string]policy.Policy // by the ID of what they are attached to
-	policyAt  map[id.Policy]string
-	tasks     map[id.Policy]policy.Task // those that are done have no due time
-	leases    map[int]lease
-	calendars map[id.Calendar]calendar.Calendar
-	names     map[string]bool // folded names and addresses that are taken, by noun and place
+	msp        *msp.MSP
+	nodes      map[id.Node]node.Node
+	companies  map[id.Company]company.Company
+	keySums    map[id.Company]int // see apikey.Room
+	roles      map[id.Role]role.Custom
+	employees  map[id.Employee]employee.Employee
+	codes      map[id.Invitation]onetime.Code
+	tokens     map[id.PAT]heldToken
+	sessions   map[id.Session]heldSession
+	passkeys   map[id.Credential]passkey.Passkey
+	challenges map[id.Challenge]passkey.Challenge
+	accounts   map[id.ServiceAccount]serviceaccount.Account
+	keys       map[id.Key]apikey.Key
+	rotations  map[id.Rotation]rotation.Rotation
+	policies   map[string]policy.Policy // by the ID of what they are attached to
+	policyAt   map[id.Policy]string
+	tasks      map[id.Policy]policy.Task // those that are done have no due time
+	leases     map[int]lease
+	calendars  map[id.Calendar]calendar.Calendar
+	names      map[string]bool // folded names and addresses that are taken, by noun and place
 
 	named     map[id.Calendar]int        // policies that name each
 	retired   map[string]map[string]bool // digests of secrets that a credential once had
@@ -83,31 +87,34 @@ var _ storetest.Store = (*Store)(nil)
 // New makes an empty store.
 func New() *Store {
 	return &Store{
-		nodes:     map[id.Node]node.Node{},
-		companies: map[id.Company]company.Company{},
-		keySums:   map[id.Company]int{},
-		roles:     map[id.Role]role.Custom{},
-		employees: map[id.Employee]employee.Employee{},
-		codes:     map[id.Invitation]onetime.Code{},
-		tokens:    map[id.PAT]heldToken{},
-		accounts:  map[id.ServiceAccount]serviceaccount.Account{},
-		keys:      map[id.Key]apikey.Key{},
-		rotations: map[id.Rotation]rotation.Rotation{},
-		policies:  map[string]policy.Policy{},
-		policyAt:  map[id.Policy]string{},
-		tasks:     map[id.Policy]policy.Task{},
-		leases:    map[int]lease{},
-		names:     map[string]bool{},
-		calendars: map[id.Calendar]calendar.Calendar{},
-		named:     map[id.Calendar]int{},
-		retired:   map[string]map[string]bool{},
-		ends:      map[id.ServiceAccount]map[int64]serviceaccount.Ended{},
-		sources:   map[string]map[string]lock.Source{},
-		sightings: map[string]map[string]apikey.Sighting{},
-		usage:     map[id.Key]map[string]usage.Row{},
-		records:   map[string]idempotency.Record{},
-		events:    map[id.Event]audit.Event{},
-		mail:      newMail(),
+		nodes:      map[id.Node]node.Node{},
+		companies:  map[id.Company]company.Company{},
+		keySums:    map[id.Company]int{},
+		roles:      map[id.Role]role.Custom{},
+		employees:  map[id.Employee]employee.Employee{},
+		codes:      map[id.Invitation]onetime.Code{},
+		tokens:     map[id.PAT]heldToken{},
+		sessions:   map[id.Session]heldSession{},
+		passkeys:   map[id.Credential]passkey.Passkey{},
+		challenges: map[id.Challenge]passkey.Challenge{},
+		accounts:   map[id.ServiceAccount]serviceaccount.Account{},
+		keys:       map[id.Key]apikey.Key{},
+		rotations:  map[id.Rotation]rotation.Rotation{},
+		policies:   map[string]policy.Policy{},
+		policyAt:   map[id.Policy]string{},
+		tasks:      map[id.Policy]policy.Task{},
+		leases:     map[int]lease{},
+		names:      map[string]bool{},
+		calendars:  map[id.Calendar]calendar.Calendar{},
+		named:      map[id.Calendar]int{},
+		retired:    map[string]map[string]bool{},
+		ends:       map[id.ServiceAccount]map[int64]serviceaccount.Ended{},
+		sources:    map[string]map[string]lock.Source{},
+		sightings:  map[string]map[string]apikey.Sighting{},
+		usage:      map[id.Key]map[string]usage.Row{},
+		records:    map[string]idempotency.Record{},
+		events:     map[id.Event]audit.Event{},
+		mail:       newMail(),
 	}
 }
 

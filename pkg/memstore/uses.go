@@ -74,6 +74,9 @@ func (s *Store) used(c *verify.Credential) {
 	} else if t, ok := s.tokens[id.PAT(c.ID)]; ok {
 		t.LastUsedAt, t.UsedGen, t.EventSeq, t.MAC, t.PepperVersion = c.LastUsedAt, c.UsedGen, c.EventSeq, c.MAC, c.Pepper
 		s.tokens[t.ID] = t
+	} else if held, ok := s.sessions[id.Session(c.ID)]; ok {
+		held.LastUsedAt, held.EventSeq, held.MAC, held.PepperVersion = c.LastUsedAt, c.EventSeq, c.MAC, c.Pepper
+		s.sessions[held.ID] = held
 	}
 }
 

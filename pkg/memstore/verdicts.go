@@ -9,7 +9,9 @@ import (
 	"github.com/rekey-dev/rekey/pkg/company"
 	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+	"github.com/rekey-dev/rekey/pkg/session"
 	"github.com/rekey-dev/rekey/pkg/token"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
@@ -30,6 +32,11 @@ func (s *Store) credential(cred string) *verify.Credential {
 	if t, ok := s.tokens[id.PAT(cred)]; ok {
 		c := ofToken(t.Token)
 		c.Lock = t.lock
+		return c
+	}
+	if s, ok := s.sessions[id.Session(cred)]; ok {
+		c := ofSession(s.Session)
+		c.Lock = s.lock
 		return c
 	}
 	return nil
@@ -60,6 +67,20 @@ func ofToken(t accesstoken.Token) *verify.Credential {
 		LastUsedAt: t.LastUsedAt}
 }
 
+func ofSession(s session.Session) *verify.Credential {
+	c := &verify.Credential{ID: string(s.ID), Kind: token.Session, Place: s.Place,
+		Names: verify.Names{Principal: string(s.EmployeeID), Company: s.Place.Company, Parent: s.Parent},
+		MAC:   bytes.Clone(s.MAC), Pepper: s.PepperVersion, Generation: session.Generation, IssueEpoch: s.Epoch,
+		EventSeq: s.EventSeq, Scopes: s.Scopes, Revoked: !s.RevokedAt.IsZero(), ExpiresAt: s.EndsAt(), LastUsedAt: s.LastUsedAt}
+	if !s.LastUsedAt.IsZero() {
+		c.UsedGen = session.Generation
+	}
+	if s.Parent == "" {
+		c.Scopes = permission.All
+	}
+	return c
+}
+
 // Snapshot reads all that one verdict depends on.
 func (s *Store) Snapshot(ctx context.Context, cred string, names verify.Names) (verify.Snapshot, error) {
 	defer s.mu.Unlock()
@@ -76,6 +97,9 @@ func (s *Store) Snapshot(ctx context.Context, cred string, names verify.Names) (
 		out.Suspended = !ok || c.Status != company.Active
 	}
 	out.Role = s.customRole(names.Role)
+	if names.Parent != "" {
+		out.Parent = s.credential(names.Parent)
+	}
 	if names.Address != "" {
 		out.Source = s.sources[names.Owner][names.Address]
 	}
@@ -90,7 +114,7 @@ func (s *Store) principal(p string) *verify.Principal {
 	}
 	if e, ok := s.employees[id.Employee(p)]; ok {
 		return &verify.Principal{ID: p, Name: e.Name(), Place: e.Place, RoleID: e.RoleID,
-			Active: e.Status == employee.Active, EventSeq: e.EventSeq}
+			Active: e.Status == employee.Active, IssueEpoch: e.SessionEpoch, EventSeq: e.EventSeq}
 	}
 	return nil
 }

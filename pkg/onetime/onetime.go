@@ -39,7 +39,8 @@ type Code struct {
 	Purpose       Purpose
 	MAC           []byte
 	PepperVersion string
-	Tries         int // reserved so far
+	Epoch         int64 // of a code for one more passkey: the employee's session epoch, with which it ends
+	Tries         int   // reserved so far
 	ExpiresAt     time.Time
 	CreatedAt     time.Time
 	UsedAt        time.Time // zero while it was not
@@ -51,13 +52,13 @@ func (c Code) Open(now time.Time) bool {
 }
 
 // IsCurrent tells whether a code is good for its employee as the employee is now. Of invitations and enrolment codes only the one
-// that the employee's item names is; a code for one more passkey is as long as its employee can act.
+// that the employee's item names is; a code for one more passkey is as long as its employee can act, and until their sessions are ended.
 func (c Code) IsCurrent(e employee.Employee) bool {
 	switch {
 	case c.Employee != e.ID:
 		return false
 	case c.Purpose == Passkey:
-		return e.Status == employee.Active
+		return e.Status == employee.Active && e.SessionEpoch == c.Epoch
 	case c.Purpose == Invitation:
 		return e.Status == employee.Invited && e.Code == c.ID
 	case c.Purpose == Enrolment:

@@ -81,4 +81,17 @@ func (s *Service) Check(ctx context.Context, presented token.Secret) (Code, erro
 	return c, nil
 }
 
+// Look reads a code that can still be tried, and takes no try for it; change.ErrLost for every other.
+func (s *Service) Look(ctx context.Context, which id.Invitation) (Code, error) {
+	c, err := s.Store.TakeTry(ctx, which, s.Now())
+	if err != nil {
+		return Code{}, err
+	}
+	c.Tries--
+	if err := s.Store.ReturnTry(ctx, which); err != nil && !errors.Is(err, change.ErrLost) {
+		return Code{}, err
+	}
+	return c, nil
+}
+
 func refused() error { return fault.New(fault.Unauthorized, fault.NotAccepted) }

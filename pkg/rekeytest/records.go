@@ -21,6 +21,9 @@ func (w *World) Records(action string) []audit.Event {
 	return out
 }
 
+// AllRecords are the records of every action, in the order in which they were made.
+func (w *World) AllRecords() []audit.Event { return w.Mem.Events() }
+
 // Record requires that there is one record of an action, and returns it.
 func (w *World) Record(action string) audit.Event {
 	w.T.Helper()

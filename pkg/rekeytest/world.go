@@ -20,6 +20,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/authorizer"
 	"github.com/rekey-dev/rekey/pkg/billing"
 	"github.com/rekey-dev/rekey/pkg/calendar"
+	"github.com/rekey-dev/rekey/pkg/ceremony"
 	"github.com/rekey-dev/rekey/pkg/fold"
 	"github.com/rekey-dev/rekey/pkg/grant"
 	"github.com/rekey-dev/rekey/pkg/keystatus"
@@ -28,11 +29,13 @@ import (
 	"github.com/rekey-dev/rekey/pkg/mint"
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/onetime"
+	"github.com/rekey-dev/rekey/pkg/passkey"
 	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/setup"
+	"github.com/rekey-dev/rekey/pkg/signin"
 	"github.com/rekey-dev/rekey/pkg/staff"
 	"github.com/rekey-dev/rekey/pkg/tenancy"
 	"github.com/rekey-dev/rekey/pkg/token"
@@ -80,6 +83,8 @@ type World struct {
 	Inbox     *Inbox // what Staff has sent
 	Tokens    *accesstoken.Service
 	Setup     *setup.Service
+	Passkeys  *passkey.Service
+	SignIn    *signin.Service
 	Verifier  *verify.Verifier // one environment's
 	Status    *keystatus.Service
 	GaveUp    []string // writes that Verifier gave up
@@ -117,13 +122,15 @@ func Empty(t TB) *World {
 	w.Companies = &tenancy.Service{Store: w.Store, Packages: packages, Now: w.Clock.Now, Rand: w.Rand}
 	w.Codes = &onetime.Service{Store: w.Store, Mint: w.Mint, Now: w.Clock.Now, Rand: w.Rand}
 	w.Inbox = &Inbox{note: w.Note}
-	w.Staff = &staff.Service{Store: w.Store, Codes: w.Codes, Mail: w.Inbox, Seats: packages.Seats, Now: w.Clock.Now, Rand: w.Rand, Log: slog.New(slog.DiscardHandler)}
+	w.Staff = &staff.Service{Store: w.Store, Codes: w.Codes, Mail: w.Inbox, Seats: packages.Seats, Passkeys: passkey.Ends(w.Store), Now: w.Clock.Now, Rand: w.Rand, Log: slog.New(slog.DiscardHandler)}
 	w.Calendars = &calendar.Service{Store: w.Store, Now: w.Clock.Now, Rand: w.Rand}
 	w.Policies = &policy.Service{Store: w.Store, Now: w.Clock.Now, Rand: w.Rand}
-	w.Setup = &setup.Service{Store: w.Store, Code: code{}, Mint: w.Mint, Now: w.Clock.Now, Rand: w.Rand}
+	w.Setup = &setup.Service{Store: w.Store, Code: code{}, Mint: w.Mint, Passkeys: passkey.Ends(w.Store), Now: w.Clock.Now, Rand: w.Rand}
+	w.Passkeys = &passkey.Service{Store: w.Store, Codes: w.Codes, Ceremonies: ceremony.Ceremonies{}, Fold: fold.Name, Now: w.Clock.Now, Rand: w.Rand}
+	w.SignIn = &signin.Service{Store: w.Store, Ceremonies: ceremony.Ceremonies{}, Mint: w.Mint, Now: w.Clock.Now, Rand: w.Rand}
 	w.Verifier = w.Environment(w.Store)
 	w.Verifier.Failed = func(what string, _ error) { w.GaveUp = append(w.GaveUp, what) }
-	w.Status = &keystatus.Service{Judge: w.Verifier, Keys: w.Keys, Tokens: w.Tokens}
+	w.Status = &keystatus.Service{Judge: w.Verifier, Keys: w.Keys, Tokens: w.Tokens, Sessions: w.SignIn}
 	t.Cleanup(w.judge)
 	return w
 }

@@ -12,7 +12,8 @@ import (
 )
 
 // optional are settings that a function can start without.
-var optional = map[string][]string{"SetupFunction": {"OWNER_EMAIL"}, "EmployeesFunction": {"MAIL_SENDER", "PORTAL_URL"}}
+var optional = map[string][]string{"SetupFunction": {"OWNER_EMAIL"}, "EmployeesFunction": {"MAIL_SENDER", "PORTAL_URL"},
+	"SessionsFunction": {"SIGN_IN_DOMAIN", "SIGN_IN_ORIGINS"}, "CredentialsFunction": {"SIGN_IN_DOMAIN", "SIGN_IN_ORIGINS"}}
 
 // Each function is started as Lambda would, with nothing set but the region and credentials: it ends at once with one line
 // that names what it lacks, and that is what the template gives it.

@@ -35,6 +35,8 @@ var environments = map[string][]string{
 	"KeysFunction":                 {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "CURSOR_SECRET"},
 	"KeyStatusFunction":            {"IDENTITY_TABLE", "AUDIT_TABLE", "PEPPERS_SECRET", "HOLD"},
 	"MeFunction":                   {"IDENTITY_TABLE", "DIRECTORY_TABLE"},
+	"SessionsFunction":             {"IDENTITY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "CURSOR_SECRET", "SIGN_IN_DOMAIN", "SIGN_IN_ORIGINS"},
+	"CredentialsFunction":          {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "HOLD", "SIGN_IN_DOMAIN", "SIGN_IN_ORIGINS"},
 	"PersonalAccessTokensFunction": {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "CURSOR_SECRET"},
 	"RolesFunction":                {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "CURSOR_SECRET"},
 	"SecretRotationFunction":       {},
@@ -53,6 +55,7 @@ func setting(name string) any {
 	}
 	return map[string]any{
 		"HOLD": ref("Hold"), "OWNER_EMAIL": ref("OwnerEmail"), "MAIL_SENDER": ref("MailSender"), "PORTAL_URL": ref("PortalUrl"),
+		"SIGN_IN_DOMAIN": ref("SignInDomain"), "SIGN_IN_ORIGINS": map[string]any{"Fn::Join": []any{",", ref("SignInOrigins")}},
 		"BUS_NAME": ref("Bus"), "DEAD_LETTER_QUEUE_URL": ref("DeadLetterQueue"),
 	}[name]
 }

@@ -50,7 +50,7 @@ type Service struct {
 	Mint  *mint.Mint
 	// OwnerEmail, if not empty, is the only address with which the first owner may be made.
 	OwnerEmail string
-	// Passkeys returns the writes that remove what is kept of an employee's passkeys beside the employee; nil for none.
+	// Passkeys returns the writes that remove what is kept of an employee's passkeys beside the employee.
 	Passkeys func(ctx context.Context, e employee.Employee) ([]change.Write, error)
 	Now      func() time.Time
 	Rand     io.Reader
@@ -228,7 +228,7 @@ func (s *Service) recover(ctx context.Context, email, awsRequest string) (Result
 		return Result{}, fault.New(fault.Conflict, "The employee is not an active owner; only an owner can be recovered.")
 	}
 	var writes []change.Write
-	if s.Passkeys != nil && len(old.Passkeys) > 0 {
+	if len(old.Passkeys) > 0 {
 		if writes, err = s.Passkeys(ctx, old); err != nil {
 			return Result{}, err
 		}

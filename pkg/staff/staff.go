@@ -58,7 +58,7 @@ type Service struct {
 	Mail   notice.Mailer // nil where the deployment sends no mail: then nobody is invited
 	Portal string        // where codes are entered, for letters; "" for none
 	Seats  *int          // how many employees the MSP can have, invited ones too; nil for as many as it likes
-	// Passkeys returns the writes that remove what is kept of an employee's passkeys beside the employee; nil for none.
+	// Passkeys returns the writes that remove what is kept of an employee's passkeys beside the employee.
 	Passkeys func(ctx context.Context, e employee.Employee) ([]change.Write, error)
 	Now      func() time.Time
 	Rand     io.Reader
@@ -124,7 +124,7 @@ func (s *Service) commit(ctx context.Context, c call.Call, set change.Set) error
 
 // endPasskeys are the writes that go with a change that ends an employee's passkeys.
 func (s *Service) endPasskeys(ctx context.Context, e employee.Employee) ([]change.Write, error) {
-	if s.Passkeys == nil || len(e.Passkeys) == 0 {
+	if len(e.Passkeys) == 0 {
 		return nil, nil
 	}
 	return s.Passkeys(ctx, e)

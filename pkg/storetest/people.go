@@ -42,7 +42,7 @@ func (w *world) hire(email string) changeOf[employee.Employee] {
 
 func (w *world) newToken() changeOf[accesstoken.Token] {
 	t := accesstoken.Token{ID: newID[id.PAT](), EmployeeID: newID[id.Employee](), Place: w.root, Name: "Laptop",
-		Scopes: permission.All, Generation: 1, MAC: newMAC(), PepperVersion: "v1", ExpiresAt: w.now.Add(90 * 24 * time.Hour),
+		Scopes: permission.All, Enrols: true, Generation: 1, MAC: newMAC(), PepperVersion: "v1", ExpiresAt: w.now.Add(90 * 24 * time.Hour),
 		CreatedAt: w.now, Version: 1, EventSeq: 1}
 	return changeOf[accesstoken.Token]{t, w.set(w.happened("personal_access_token", string(t.ID), 1), accesstoken.Create{Token: t})}
 }

@@ -20,10 +20,12 @@ import (
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/node"
 	"github.com/rekey-dev/rekey/pkg/onetime"
+	"github.com/rekey-dev/rekey/pkg/passkey"
 	"github.com/rekey-dev/rekey/pkg/policy"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+	"github.com/rekey-dev/rekey/pkg/session"
 	"github.com/rekey-dev/rekey/pkg/usage"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
@@ -62,6 +64,18 @@ type Store interface {
 	Token(ctx context.Context, t id.PAT) (accesstoken.Token, error)
 	// Tokens returns those that are there, in any order.
 	Tokens(ctx context.Context, ids []id.PAT) ([]accesstoken.Token, error)
+
+	Session(ctx context.Context, ses id.Session) (session.Session, error)
+	// Sessions returns a page of an employee's sessions, newest first; next is "" at the end.
+	Sessions(ctx context.Context, e id.Employee, after string, limit int) (page []session.Session, next string, err error)
+	Passkey(ctx context.Context, c id.Credential) (passkey.Passkey, error)
+	// Passkeys returns those that are there, in any order.
+	Passkeys(ctx context.Context, ids []id.Credential) ([]passkey.Passkey, error)
+	// PutChallenge puts a challenge; change.ErrLost when the ID exists.
+	PutChallenge(ctx context.Context, c passkey.Challenge) error
+	// TakeChallenge takes a challenge away and returns it, an expired one too; change.ErrLost when it is not there. Of several at
+	// once one gets it.
+	TakeChallenge(ctx context.Context, c id.Challenge, now time.Time) (passkey.Challenge, error)
 
 	// Account returns an account, a deleted one too.
 	Account(ctx context.Context, a id.ServiceAccount) (serviceaccount.Account, error)

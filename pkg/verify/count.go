@@ -45,9 +45,9 @@ func (v *Verifier) announce(ctx context.Context, out Verdict, counter lock.Count
 	for range 3 {
 		seq := out.Principal.EventSeq
 		target := audit.Target{Type: "service_account", ID: out.Principal.ID, Name: out.Principal.Name}
-		if c.Kind == token.PersonalAccessToken {
+		if c.ofEmployee() {
 			seq = c.EventSeq
-			target = audit.Target{Type: "personal_access_token", ID: c.ID, Name: c.Name}
+			target = audit.Target{Type: c.noun(), ID: c.ID, Name: c.Name}
 		}
 		e := v.event(out, o, now, audit.PrincipalLocked, audit.Actor{Type: audit.System, ID: "system", Name: "rekey"}, target)
 		e.Seq = seq + 1
@@ -179,10 +179,10 @@ func (v *Verifier) useOf(ctx context.Context, out Verdict, s token.Secret, o Ori
 func (v *Verifier) useEvent(out Verdict, o Origin, now time.Time, first bool) audit.Event {
 	c := out.Credential
 	actor := audit.Actor{Type: actorType(c), ID: out.Principal.ID, Name: out.Principal.Name, KeyID: c.ID, KeyPrefix: c.prefix()}
-	noun := "key"
-	if c.Kind == token.PersonalAccessToken {
-		noun = "personal_access_token"
+	if c.Kind == token.Session {
+		actor.AssumedCompany = c.Names.Company
 	}
+	noun := c.noun()
 	action := noun + ".new_source"
 	if first {
 		action = noun + ".first_used"
@@ -206,7 +206,8 @@ const (
 // It waits at most 100 ms for all of it, and a failure is counted and ignored.
 func (v *Verifier) turnedAway(ctx context.Context, out Verdict, o Origin, now time.Time, verdict usage.Verdict, sighted bool) {
 	began := v.note(out, o, verdict, now)
-	sighted = sighted && !v.seen.has(out.Credential.ID+" "+o.Address, now.Unix()/60)
+	// A session that is over is sent by whatever was left open: it ended as sessions do, and nobody is to look after it.
+	sighted = sighted && out.Credential.Kind != token.Session && !v.seen.has(out.Credential.ID+" "+o.Address, now.Unix()/60)
 	if !began && !sighted {
 		return
 	}
@@ -246,10 +247,7 @@ func (v *Verifier) see(ctx context.Context, out Verdict, o Origin, now time.Time
 	var record *audit.Event
 	if now.Sub(old.RecordedAt) >= time.Hour {
 		next.RecordedAt = now
-		noun := "key"
-		if c.Kind == token.PersonalAccessToken {
-			noun = "personal_access_token"
-		}
+		noun := c.noun()
 		actor := audit.Actor{Type: audit.Holder, ID: "holder", Name: "holder of a retired secret", KeyID: c.ID, KeyPrefix: c.prefix()}
 		e := v.event(out, o, now, audit.RetiredSeen, actor, audit.Target{Type: noun, ID: c.ID, Name: c.Name})
 		e.Seq = c.EventSeq + 1

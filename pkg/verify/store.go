@@ -15,19 +15,20 @@ import (
 	"github.com/rekey-dev/rekey/pkg/usage"
 )
 
-// Names are all that an environment remembers of a credential. Principal and Company never change; Role is a hint that is
-// held against the principal's own role at every request.
+// Names are all that an environment remembers of a credential. Principal, Company and Parent never change; Role is a hint that
+// is held against the principal's own role at every request.
 type Names struct {
 	Principal string // sa_… or emp_…
 	Company   id.Company
 	Role      id.Role
+	Parent    string // of a session inside a company: the credential that it was opened with, and with which it ends
 	// Owner and Address name a source that is read along; "" for none. They are not remembered.
 	Owner, Address string
 }
 
-// Credential is a key or a personal access token as a verdict needs it.
+// Credential is a key, a personal access token or a session as a verdict needs it.
 type Credential struct {
-	ID           string // key_… or pat_…
+	ID           string // key_…, pat_… or ses_…
 	Kind         token.Kind
 	Names        Names
 	Place        place.Place
@@ -46,7 +47,7 @@ type Credential struct {
 	ExpiresAt    time.Time
 	NoticeFrom   time.Time
 	LastUsedAt   time.Time
-	Lock         lock.Counter // of a personal access token; a key's is its account's
+	Lock         lock.Counter // of a personal access token or a session; a key's is its account's
 }
 
 // Principal is an account or an employee as a verdict needs it.
@@ -56,7 +57,7 @@ type Principal struct {
 	Place      place.Place
 	RoleID     id.Role
 	Active     bool
-	IssueEpoch int64
+	IssueEpoch int64 // of an account's keys, or of an employee's sessions
 	EventSeq   int64
 	Lock       lock.Counter // of an account
 	LockPolicy lock.Policy  // of an account; the zero Policy where the Verifier's holds
@@ -65,6 +66,7 @@ type Principal struct {
 // Snapshot is what one verdict depends on. A nil member was not there, or not asked for.
 type Snapshot struct {
 	Credential *Credential
+	Parent     *Credential
 	Principal  *Principal
 	Suspended  bool // the company is suspended, or is not there
 	Role       *role.Role
@@ -73,7 +75,7 @@ type Snapshot struct {
 
 // Failure is one wrong secret that counts.
 type Failure struct {
-	Owner     string // whose counter: sa_… for a key, pat_… for a token
+	Owner     string // whose counter: sa_… for a key, pat_… for a token, ses_… for a session
 	Source    string // lock.Address of the sender; "" for the owner's own counter
 	Epoch     int64  // the owner's lock epoch as it was read
 	KeyID     string
@@ -110,7 +112,7 @@ func (u Use) Arrives() bool {
 type Store interface {
 	// Credential reads one credential by its ID: one call, one read unit.
 	Credential(ctx context.Context, id string) (*Credential, error)
-	// Snapshot reads in one call the credential (if cred is not empty), and the principal, company, custom role and source
+	// Snapshot reads in one call the credential (if cred is not empty), and the principal, company, custom role, parent and source
 	// that names says: one read unit each.
 	Snapshot(ctx context.Context, cred string, names Names) (Snapshot, error)
 	// CustomRole reads one role; nil if it is not there.

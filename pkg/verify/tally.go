@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/rekey-dev/rekey/pkg/id"
-	"github.com/rekey-dev/rekey/pkg/token"
 	"github.com/rekey-dev/rekey/pkg/usage"
 )
 
@@ -74,7 +73,7 @@ const (
 // note counts a request of a key, and tells whether its row is to be written before the answer. It allocates nothing where the
 // row is written in this hour already.
 func (v *Verifier) note(out Verdict, o Origin, verdict usage.Verdict, now time.Time) bool {
-	if o.Route == "" || out.Credential.Kind == token.PersonalAccessToken {
+	if o.Route == "" || out.Credential.ofEmployee() {
 		return false
 	}
 	return v.tally.count(sender{out.Credential.ID, o.Address, o.API, o.Method, o.Route, verdict}, o.UserAgent, now)

@@ -1,11 +1,14 @@
 package verify
 
 import (
+	"strings"
 	"time"
 
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/authz"
+	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/lock"
+	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/token"
 )
@@ -67,13 +70,30 @@ type Verdict struct {
 	LockedUntil time.Time // while the credential's owner is locked
 	Current     bool      // the secret is the credential's current one
 
+	parent     *Credential // of a session inside a company
 	source     lock.Source
 	sourceRead bool
 }
 
-// Owner is whose lock the credential is under: its account, or itself for a personal access token.
+// ofEmployee tells whether the credential acts for an employee: a personal access token or a session.
+func (c *Credential) ofEmployee() bool {
+	return c.Kind == token.PersonalAccessToken || c.Kind == token.Session
+}
+
+// noun is what the credential is called in the audit log.
+func (c *Credential) noun() string {
+	switch c.Kind {
+	case token.PersonalAccessToken:
+		return "personal_access_token"
+	case token.Session:
+		return "session"
+	}
+	return "key"
+}
+
+// Owner is whose lock the credential is under: its account, or itself where it acts for an employee.
 func (c *Credential) Owner() string {
-	if c.Kind == token.PersonalAccessToken {
+	if c.ofEmployee() {
 		return c.ID
 	}
 	return c.Names.Principal
@@ -81,7 +101,7 @@ func (c *Credential) Owner() string {
 
 // Counter is the owner's count of wrong secrets.
 func (v Verdict) counter() lock.Counter {
-	if v.Credential.Kind == token.PersonalAccessToken {
+	if v.Credential.ofEmployee() {
 		return v.Credential.Lock
 	}
 	return v.Principal.Lock
@@ -93,10 +113,26 @@ func (v Verdict) Caller(now time.Time) authz.Caller {
 	caller := authz.Caller{Type: actorType(c), ID: p.ID, Name: p.Name, KeyID: c.ID, KeyPrefix: c.prefix(), KeyName: c.Name,
 		KeyStatus: string(v.Status), Auth: "secret", RoleID: p.RoleID, Place: p.Place, Role: v.Role.Permissions,
 		Effective: v.Role.Permissions.And(c.Scopes), OwnAccount: v.Role.OwnAccount}
+	if c.Kind == token.Session {
+		caller.Auth = c.auth()
+		if c.Names.Company != "" { // inside that company, and nowhere else
+			caller.Place = c.Place
+			caller.Role = caller.Role.And(permission.Assumed)
+			caller.Effective = caller.Effective.And(permission.Assumed)
+		}
+	}
 	if !c.ExpiresAt.IsZero() {
 		caller.KeyExpires = c.ExpiresAt.UTC().Format(time.RFC3339)
 	}
 	return caller
+}
+
+// auth says how whoever holds a session proved who they are.
+func (c *Credential) auth() string {
+	if strings.HasPrefix(c.Names.Parent, id.Prefix[id.PAT]()) {
+		return "secret"
+	}
+	return "passkey"
 }
 
 // InNotice tells whether the credential is within the notice of its end, so that its holder is to be told.
@@ -109,7 +145,7 @@ func (c *Credential) prefix() string {
 }
 
 func actorType(c *Credential) audit.ActorType {
-	if c.Kind == token.PersonalAccessToken {
+	if c.ofEmployee() {
 		return audit.Employee
 	}
 	return audit.ServiceAccount

@@ -125,11 +125,12 @@ func (v *Verifier) read(ctx context.Context, credID, address string) (Verdict, e
 	if c == nil {
 		return unknown, nil
 	}
-	if p == nil || p.ID != c.Names.Principal || c.Names.Principal != names.Principal || c.Names.Company != names.Company {
+	if p == nil || p.ID != c.Names.Principal || c.Names.Principal != names.Principal || c.Names.Company != names.Company ||
+		c.Names.Parent != names.Parent || c.Names.Parent != "" && !c.heir(snap.Parent, p) {
 		// The principal is gone, or items do not belong together: nothing that could be allowed.
 		return Verdict{Class: Unknown, Status: StatusUnknown, Credential: c}, nil
 	}
-	out := Verdict{Credential: c, Principal: p, source: snap.Source, sourceRead: !remembered}
+	out := Verdict{Credential: c, Principal: p, parent: snap.Parent, source: snap.Source, sourceRead: !remembered}
 	switch built, ok := role.BuiltIn(p.RoleID); {
 	case ok:
 		out.Role = built
@@ -146,7 +147,7 @@ func (v *Verifier) read(ctx context.Context, credID, address string) (Verdict, e
 			out.Role = role.Role{ID: p.RoleID} // a role that is not there grants nothing
 		}
 	}
-	v.names.put(credID, Names{Principal: names.Principal, Company: names.Company, Role: p.RoleID})
+	v.names.put(credID, Names{Principal: names.Principal, Company: names.Company, Role: p.RoleID, Parent: names.Parent})
 	if c.Names.Company != "" && snap.Suspended {
 		out.Status = StatusCompanySuspended
 	}
@@ -246,9 +247,9 @@ func (c *Credential) status(out Verdict, refused bool, now time.Time) Status {
 	switch {
 	case !out.Principal.Active:
 		return StatusAccountRevoked
-	case c.Revoked, c.IssueEpoch != out.Principal.IssueEpoch: // the account lives on; the key or its epoch has ended
+	case c.revoked(out.Principal), out.parent != nil && out.parent.revoked(out.Principal):
 		return StatusRevoked
-	case !c.ExpiresAt.IsZero() && !now.Before(c.ExpiresAt):
+	case c.expired(now), out.parent != nil && out.parent.expired(now):
 		return StatusExpired
 	case out.Status == StatusCompanySuspended:
 		return StatusCompanySuspended
@@ -260,6 +261,23 @@ func (c *Credential) status(out Verdict, refused bool, now time.Time) Status {
 		return StatusExpiring
 	}
 	return StatusActive
+}
+
+// revoked tells whether the credential has ended by somebody's will, or with the epoch that it is of: its principal lives on.
+// Personal access tokens are of no epoch.
+func (c *Credential) revoked(p *Principal) bool {
+	return c.Revoked || c.Kind != token.PersonalAccessToken && c.IssueEpoch != p.IssueEpoch
+}
+
+func (c *Credential) expired(now time.Time) bool {
+	return !c.ExpiresAt.IsZero() && !now.Before(c.ExpiresAt)
+}
+
+// heir tells whether a session inside a company can be of a parent: the same employee's credential, and not itself inside one.
+// The company is at or below the employee's place.
+func (c *Credential) heir(parent *Credential, p *Principal) bool {
+	return parent != nil && parent.ofEmployee() && parent.Names.Principal == c.Names.Principal && parent.Names.Parent == "" &&
+		p.Place.Covers(c.Place)
 }
 
 func (v *Verifier) readSource(ctx context.Context, out *Verdict, o Origin) error {
@@ -327,6 +345,7 @@ func (m *memory) put(k string, n Names) {
 	}
 	// Copies: what was read is a part of the whole answer, which is not to live as long.
 	n.Principal, n.Company = strings.Clone(n.Principal), id.Company(strings.Clone(string(n.Company)))
+	n.Parent = strings.Clone(n.Parent)
 	m.m[strings.Clone(k)] = n
 }
 

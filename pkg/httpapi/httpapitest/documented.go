@@ -126,6 +126,9 @@ func conformsObject(r huma.Registry, s *huma.Schema, at string, v any) string {
 			return at + "/" + member + " is missing"
 		}
 	}
+	if s.AdditionalProperties == true {
+		return "" // of another specification's form
+	}
 	for member, value := range object {
 		property := s.Properties[member]
 		if property == nil {

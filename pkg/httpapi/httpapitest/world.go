@@ -14,12 +14,14 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/stretchr/testify/require"
 
+	"github.com/rekey-dev/rekey/pkg/authorizer"
 	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/httpapi"
 	"github.com/rekey-dev/rekey/pkg/httpapi/auditevents"
 	"github.com/rekey-dev/rekey/pkg/httpapi/billing"
 	"github.com/rekey-dev/rekey/pkg/httpapi/calendars"
 	"github.com/rekey-dev/rekey/pkg/httpapi/companies"
+	"github.com/rekey-dev/rekey/pkg/httpapi/credentials"
 	"github.com/rekey-dev/rekey/pkg/httpapi/employees"
 	"github.com/rekey-dev/rekey/pkg/httpapi/keys"
 	"github.com/rekey-dev/rekey/pkg/httpapi/keystatus"
@@ -31,9 +33,11 @@ import (
 	"github.com/rekey-dev/rekey/pkg/httpapi/rotationpolicies"
 	"github.com/rekey-dev/rekey/pkg/httpapi/rotations"
 	"github.com/rekey-dev/rekey/pkg/httpapi/serviceaccounts"
+	"github.com/rekey-dev/rekey/pkg/httpapi/sessions"
 	"github.com/rekey-dev/rekey/pkg/httpapi/setup"
 	"github.com/rekey-dev/rekey/pkg/idempotency"
 	"github.com/rekey-dev/rekey/pkg/page"
+	"github.com/rekey-dev/rekey/pkg/passkey"
 	"github.com/rekey-dev/rekey/pkg/rekeytest"
 	"github.com/rekey-dev/rekey/pkg/token"
 )
@@ -57,8 +61,13 @@ func serve(t *testing.T, inner *rekeytest.World) *World {
 	w.API = httpapi.New(httpapi.Settings{Now: w.Now, Rand: w.Rand, Log: slog.New(slog.NewJSONHandler(&w.Log, nil)),
 		Cursors:     &page.Sealer{Keys: Keys{}, Now: w.Now, Rand: w.Rand},
 		Idempotency: w.Store.Idempotency,
+		Admit:       (&authorizer.Authorizer{Verifier: w.Verifier, Now: w.Now}).Admit,
 		Repeat: func(ctx context.Context, c call.Call, r idempotency.Record) (token.Secret, error) {
 			switch {
+			case r.Secret != nil && r.Secret.Kind == token.Session:
+				return w.SignIn.Repeat(ctx, c, r)
+			case r.Secret != nil && r.Secret.Kind == token.OneTimeCode:
+				return w.Passkeys.Repeat(ctx, c, r)
 			case r.Secret == nil || r.Secret.Kind != token.PersonalAccessToken:
 			case c.Caller.Type == "": // of set-up, which nobody is signed in for
 				return w.Setup.Repeat(ctx, c.Request, r)
@@ -67,7 +76,10 @@ func serve(t *testing.T, inner *rekeytest.World) *World {
 			}
 			return w.World.Keys.Repeat(ctx, c, r)
 		}})
+	at := func(call.Call) passkey.Site { return rekeytest.Site }
 	auditevents.Register(w.API, w.Store)
+	credentials.Register(w.API, w.Passkeys, at)
+	sessions.Register(w.API, w.SignIn, at)
 	calendars.Register(w.API, w.Calendars)
 	nodes.Register(w.API, w.Tree)
 	companies.Register(w.API, w.Companies)
@@ -106,9 +118,14 @@ func (w *World) Send(e events.APIGatewayProxyRequest) Response {
 	out := Send(w.T, w.API, e)
 	var body struct {
 		Secret string `json:"secret"`
+		Code   string `json:"code"`
 	}
-	if json.Unmarshal([]byte(out.Body), &body) == nil && body.Secret != "" {
-		w.Note(token.SecretOf(body.Secret))
+	if json.Unmarshal([]byte(out.Body), &body) == nil {
+		for _, shown := range []string{body.Secret, body.Code} {
+			if token.Within(shown) {
+				w.Note(token.SecretOf(shown))
+			}
+		}
 	}
 	require.False(w.T, token.Within(w.Log.String()), "the log holds a secret")
 	return out

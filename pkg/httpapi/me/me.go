@@ -12,6 +12,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/msp"
 	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/session"
 )
 
 // Store is what is read beside what the authorizer knows. One object that is not there is a fault of kind not_found.
@@ -19,20 +20,21 @@ type Store interface {
 	MSP(ctx context.Context) (msp.MSP, error)
 	Key(ctx context.Context, k id.Key) (apikey.Key, error)
 	Token(ctx context.Context, t id.PAT) (accesstoken.Token, error)
+	Session(ctx context.Context, s id.Session) (session.Session, error)
 }
 
 // Me is the body of GET /me.
 type Me struct {
 	Principal        Principal                    `json:"principal"`
-	Key              httpapi.Nullable[Credential] `json:"key" doc:"The credential of this very request"`
-	Session          *string                      `json:"session" doc:"null: there are no sessions yet"`
+	Key              httpapi.Nullable[Credential] `json:"key" doc:"The key or personal access token of this very request; null in a session"`
+	Session          httpapi.Nullable[Session]    `json:"session" doc:"The session of this very request; null with a key or token"`
 	Auth             string                       `json:"auth" enum:"secret,signed,passkey"`
 	RoleID           string                       `json:"role_id" maxLength:"25"`
 	Permissions      []string                     `json:"permissions" maxItems:"128" doc:"What the caller may do now: its role's permissions that its key carries too"`
 	MSPID            string                       `json:"msp_id" maxLength:"24"`
 	NodeID           string                       `json:"node_id" maxLength:"25"`
 	CompanyID        *string                      `json:"company_id" maxLength:"23"`
-	AssumedCompanyID *string                      `json:"assumed_company_id" maxLength:"23"`
+	AssumedCompanyID *string                      `json:"assumed_company_id" maxLength:"23" doc:"The company that the session is inside"`
 }
 
 // Principal is who calls.
@@ -52,6 +54,14 @@ type Credential struct {
 	Status    string   `json:"status" enum:"active,expiring"`
 }
 
+// Session is the session that the caller sent the secret of.
+type Session struct {
+	ID         string `json:"id" maxLength:"24"`
+	Prefix     string `json:"prefix" maxLength:"8"`
+	ExpiresAt  string `json:"expires_at" format:"date-time" doc:"Whatever is done with it"`
+	IdleEndsAt string `json:"idle_ends_at" format:"date-time" doc:"Unless it is used before then"`
+}
+
 type none struct{}
 
 type result struct {
@@ -59,6 +69,7 @@ type result struct {
 	msp    id.MSP
 	name   string
 	scopes permission.Set
+	opened *session.Session
 }
 
 // Register adds GET /me.
@@ -80,6 +91,11 @@ func (h handler) get(ctx context.Context, c call.Call, _ *none) (result, error) 
 		out.name, out.scopes = token.Name, token.Scopes
 		return out, err
 	}
+	if s, ok := id.Parse[id.Session](c.Caller.KeyID); ok {
+		opened, err := h.store.Session(ctx, s)
+		out.opened = &opened
+		return out, err
+	}
 	key, err := h.store.Key(ctx, id.Key(c.Caller.KeyID))
 	out.name, out.scopes = key.Name, key.Scopes
 	return out, err
@@ -87,15 +103,18 @@ func (h handler) get(ctx context.Context, c call.Call, _ *none) (result, error) 
 
 func show(r result) httpapi.Answer[Me] {
 	c := r.Caller
+	out := Me{Principal: Principal{ID: c.ID, Type: string(c.Type), Name: c.Name}, Auth: c.Auth, RoleID: string(c.RoleID), Permissions: words(c.Effective),
+		MSPID: string(r.msp), NodeID: string(c.Place.Node()), CompanyID: httpapi.Text(c.Place.Company), AssumedCompanyID: httpapi.Text(c.Assumed())}
+	if s := r.opened; s != nil {
+		out.Session = httpapi.NullableOf(&Session{ID: string(s.ID), Prefix: s.Prefix(), ExpiresAt: httpapi.TimeText(s.ExpiresAt), IdleEndsAt: httpapi.TimeText(s.EndsAt())})
+		return httpapi.Answer[Me]{Body: out}
+	}
 	key := Credential{ID: c.KeyID, Name: r.name, Prefix: c.KeyPrefix, Scopes: words(r.scopes), Status: c.KeyStatus}
 	if c.KeyExpires != "" {
 		key.ExpiresAt = &c.KeyExpires
 	}
-	return httpapi.Answer[Me]{Body: Me{
-		Principal: Principal{ID: c.ID, Type: string(c.Type), Name: c.Name}, Key: httpapi.NullableOf(&key), Auth: c.Auth,
-		RoleID: string(c.RoleID), Permissions: words(c.Effective), MSPID: string(r.msp), NodeID: string(c.Place.Node()),
-		CompanyID: httpapi.Text(c.Place.Company),
-	}}
+	out.Key = httpapi.NullableOf(&key)
+	return httpapi.Answer[Me]{Body: out}
 }
 
 func words(s permission.Set) []string {

@@ -104,7 +104,7 @@ func (r resource) registerCollection() {
 	httpapi.Register(r.api, httpapi.Operation{ID: "listPersonalAccessTokens", Method: http.MethodGet, Path: "/personal-access-tokens", Tag: noun,
 		Summary: "List personal access tokens, by name", Description: "The caller's own, ended ones too; with employees:update those of every employee " +
 			"at or below the caller's place; without those whose employee was deleted. employee_id can be combined with status or with q.",
-		Access: httpapi.SignedIn, Errors: []fault.Kind{fault.NotFound}},
+		Access: httpapi.SignedIn, Errors: []fault.Kind{fault.NotFound, fault.MissingPermission}},
 		func(ctx context.Context, c call.Call, in *listInput) (out page, err error) {
 			f := accesstoken.Filter{Status: accesstoken.Status(in.Status), Query: in.Q}
 			if err := httpapi.AtMostOne("status", in.Status, "q", in.Q); err != nil {
@@ -137,7 +137,7 @@ func (r resource) registerCollection() {
 
 	httpapi.Register(r.api, httpapi.Operation{ID: "createPersonalAccessToken", Method: http.MethodPost, Path: "/personal-access-tokens", Tag: noun,
 		Summary: "Make a personal access token", Description: "For the calling employee only. The secret is shown once. The caller must hold every scope of the token.",
-		Access: httpapi.SignedIn, Status: http.StatusCreated, Tagged: true, Errors: []fault.Kind{fault.NotGrantable}},
+		Access: httpapi.SignedIn, Status: http.StatusCreated, Tagged: true, Errors: []fault.Kind{fault.NotGrantable, fault.MissingPermission}},
 		func(ctx context.Context, c call.Call, in *createInput) (accesstoken.Made, error) {
 			n := accesstoken.New{Name: in.Body.Name, Scopes: (*[]string)(in.Body.Scopes)}
 			if in.Body.ExpiresAt != "" {

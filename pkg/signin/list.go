@@ -1,0 +1,118 @@
+package signin
+
+import (
+	"context"
+
+	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/authz"
+	"github.com/rekey-dev/rekey/pkg/call"
+	"github.com/rekey-dev/rekey/pkg/change"
+	"github.com/rekey-dev/rekey/pkg/employee"
+	"github.com/rekey-dev/rekey/pkg/fault"
+	"github.com/rekey-dev/rekey/pkg/grant"
+	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/session"
+)
+
+// Shown is a session with what it is good for now.
+type Shown struct {
+	session.Session
+	Now session.Status
+}
+
+// List lists the sessions of an employee, newest first; "" is the caller. Ended ones are listed for session.KeptFor after their
+// time. Another's wants employees:update at the employee's place. next is "" at the end.
+func (s *Service) List(ctx context.Context, c call.Call, of id.Employee, after string, limit int) (page []Shown, next string, err error) {
+	if c.Caller.Assumed() != "" {
+		return nil, "", inside()
+	}
+	if of == "" {
+		if c.Caller.Type != audit.Employee {
+			return nil, "", nil // a service account has none
+		}
+		of = id.Employee(c.Caller.ID)
+	}
+	e, err := s.employee(ctx, c.Caller, of)
+	if err != nil {
+		return nil, "", err
+	}
+	found, next, err := s.Store.Sessions(ctx, of, after, limit)
+	now := s.Now()
+	for _, one := range found {
+		page = append(page, Shown{Session: one, Now: one.Status(e.SessionEpoch, now)})
+	}
+	return page, next, err
+}
+
+// inside is the refusal of what a session inside a company is not for.
+func inside() error {
+	return fault.New(fault.MissingPermission, "A session inside a company is for that company alone. Use the session with which you opened it.")
+}
+
+// employee reads one whose sessions the caller may see.
+func (s *Service) employee(ctx context.Context, c authz.Caller, of id.Employee) (employee.Employee, error) {
+	own := c.ID == string(of)
+	if !own && !c.Effective.Has(permission.EmployeesUpdate) {
+		return employee.Employee{}, fault.Missing("employee")
+	}
+	e, err := s.Store.Employee(ctx, of)
+	if err == nil && !own && !c.Place.Covers(e.Place) {
+		err = fault.Missing("employee")
+	}
+	return e, err
+}
+
+// Revoke ends a session at once: one of the caller's own, the one that it calls with too, or with employees:update one of an
+// employee whom the caller could give their role. One that has ended stays as it is. Atomic: the session and the audit record.
+func (s *Service) Revoke(ctx context.Context, c call.Call, which id.Session) error {
+	_, err := change.Retry(func() (struct{}, error) {
+		old, err := s.Store.Session(ctx, which)
+		if err != nil {
+			return struct{}{}, err
+		}
+		if c.Caller.Assumed() != "" && c.Caller.KeyID != string(which) {
+			return struct{}{}, fault.Missing("session")
+		}
+		e, err := s.employee(ctx, c.Caller, old.EmployeeID)
+		if err != nil {
+			if fault.Is(err, fault.NotFound) { // nor is what is theirs
+				err = fault.Missing("session")
+			}
+			return struct{}{}, err
+		}
+		now, op, next := s.Now(), id.New[id.Operation](s.Rand), old
+		next.EventSeq++
+		ev := s.event(c, op, now, audit.SessionRevoked, next)
+		if c.Caller.ID != string(e.ID) {
+			if err := grant.Over(ctx, s.Store, c.Caller, e.RoleID); err != nil {
+				return struct{}{}, c.Deny(ctx, s.Store.Deny, ev, err)
+			}
+		}
+		if old.Status(e.SessionEpoch, now) != session.Active {
+			return struct{}{}, nil
+		}
+		return struct{}{}, s.Store.Commit(ctx, change.Set{Operation: op, At: now, Events: []audit.Event{ev}, Writes: []change.Write{session.Revoke{Old: old, At: now}}})
+	})
+	return err
+}
+
+// RevokeHeld ends a session on the word of whoever holds its secret. One that has ended stays as it is. Atomic: the session and
+// the audit record.
+func (s *Service) RevokeHeld(ctx context.Context, c call.Call, which id.Session, reason, note string) error {
+	_, err := change.Retry(func() (struct{}, error) {
+		old, err := s.Store.Session(ctx, which)
+		if err != nil || !old.RevokedAt.IsZero() {
+			return struct{}{}, err
+		}
+		now, op, next := s.Now(), id.New[id.Operation](s.Rand), old
+		next.EventSeq++
+		ev := s.event(c, op, now, audit.SessionSelfRevoked, next)
+		ev.Details["reason"] = reason
+		if note != "" {
+			ev.Details["note"] = note
+		}
+		return struct{}{}, s.Store.Commit(ctx, change.Set{Operation: op, At: now, Events: []audit.Event{ev}, Writes: []change.Write{session.Revoke{Old: old, At: now}}})
+	})
+	return err
+}
