@@ -29,6 +29,9 @@ type Stack struct {
 	Queues      struct {
 		DeadLetter string `json:"dead_letter"` // its URL
 	} `json:"queues"`
+	SignIn struct {
+		Origin string `json:"origin"` // of a page that people sign in on
+	} `json:"sign_in"`
 	Mail struct {
 		Sender   string `json:"sender"`
 		InboxURL string `json:"inbox_url"` // of the local stack: every letter that was sent
