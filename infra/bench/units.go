@@ -10,6 +10,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/rotation"
+	"github.com/rekey-dev/rekey/pkg/signin"
 	"github.com/rekey-dev/rekey/pkg/token"
 	"github.com/rekey-dev/rekey/pkg/usage"
 	"github.com/rekey-dev/rekey/pkg/verify"
@@ -78,7 +79,21 @@ func verified(ctx context.Context, d *deployment, k apikey.Shown) ([]Figure, err
 		out = append(out, at(c.what, b.reads, c.most, fmt.Sprintf("in %d round trip", len(b.calls))))
 	}
 	pat, err := d.steady(ctx, d.owner)
-	return append(out, at("read units, personal access token", pat.reads, 3, fmt.Sprintf("in %d round trip", len(pat.calls)))), err
+	if err != nil {
+		return nil, err
+	}
+	c, err := d.asOwner(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &signin.Service{Store: d.store, Mint: d.keys.Mint, Now: d.clock, Rand: rand.Reader}
+	opened, err := s.Assume(ctx, c, d.company, "")
+	if err != nil {
+		return nil, err
+	}
+	inside, err := d.steady(ctx, opened.Secret)
+	return append(out, at("read units, personal access token", pat.reads, 3, fmt.Sprintf("in %d round trip", len(pat.calls))),
+		at("read units, session inside a company", inside.reads, 4, fmt.Sprintf("in %d round trip", len(inside.calls)))), err
 }
 
 func firstOfAMinute(ctx context.Context, d *deployment, k apikey.Shown) ([]Figure, error) {

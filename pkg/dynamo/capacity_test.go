@@ -23,6 +23,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
+	"github.com/rekey-dev/rekey/pkg/session"
 	"github.com/rekey-dev/rekey/pkg/tenancy"
 	"github.com/rekey-dev/rekey/pkg/usage"
 	"github.com/rekey-dev/rekey/pkg/verify"
@@ -101,6 +102,31 @@ func TestSnapshot_OfATokenIsAtMostThreeUnits(t *testing.T) {
 	b := w.meter.take()
 	require.Len(t, b.calls, 1)
 	require.LessOrEqual(t, b.reads, 3.0)
+}
+
+func TestSnapshot_OfASessionInsideACompanyIsOneCallOfFiveUnits_W6(t *testing.T) {
+	t.Parallel()
+	w := metered(t)
+	custom, set := newRole("custom", w.root, permission.All)
+	require.NoError(t, w.Commit(t.Context(), set))
+	s := session.Session{ID: draw[id.Session](), EmployeeID: w.token.EmployeeID, Place: w.account.Place, Parent: string(w.token.ID), Scopes: permission.Assumed,
+		Reason: strings.Repeat("x", 500), MAC: make([]byte, 32), PepperVersion: "v1", UserAgent: strings.Repeat("x", 200), CreatedAt: w.token.CreatedAt,
+		ExpiresAt: w.token.ExpiresAt, EventSeq: 1}
+	require.NoError(t, w.Commit(t.Context(), setOf(record("session", string(s.ID), 1, s.Place), session.Create{Session: s})))
+	w.meter.take()
+	c, err := w.Credential(t.Context(), string(s.ID))
+	require.NoError(t, err)
+	require.NotEmpty(t, c.Names.Company)
+	require.LessOrEqual(t, w.meter.take().reads, 1.0)
+	names := c.Names
+	names.Role = custom.ID
+	got, err := w.Snapshot(t.Context(), string(s.ID), names)
+	require.NoError(t, err)
+	require.NotNil(t, got.Parent)
+	require.NotNil(t, got.Role)
+	b := w.meter.take()
+	require.Equal(t, []string{"BatchGetItem"}, b.calls)
+	require.LessOrEqual(t, b.reads, 5.0)
 }
 
 func TestCredential_OfAnUnknownIDIsOneCall(t *testing.T) {
