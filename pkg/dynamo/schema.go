@@ -25,7 +25,7 @@ package dynamo
 //	Identity  usage            usage#<key_…>       <hour>#<verdict>#      yes  < 1,024  authorizer                       keys, rotations
 //	                                               <source>#<api>#
 //	                                               <method>#<route>
-//	Identity  employee         emp_…               employee               -    < 4,096  setup, employees                 authorizer, employees, me, keys,
+//	Identity  employee         emp_…               employee               -    < 3,072  setup, employees                 authorizer, employees, me, keys,
 //	                                                                                                                     personalaccesstokens
 //	Identity  email            email#<folded>      email                  -    < 700    setup, employees                 setup, employees
 //	Identity  token            pat_…               token                  -    < 4,096  setup, personalaccesstokens,     authorizer, keystatus,

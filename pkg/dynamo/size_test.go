@@ -16,6 +16,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/mailbox"
+	"github.com/rekey-dev/rekey/pkg/onetime"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/policy"
@@ -69,7 +70,12 @@ func TestItems_ThatAVerdictReadsAreOneReadUnitEach_P4(t *testing.T) {
 		Scopes: permission.All, Generation: 1e6, MAC: k.MAC, PepperVersion: "v1000", ExpiresAt: sometime, RevokedAt: sometime, LastUsedAt: sometime,
 		UsedGen: 1e6, CreatedAt: sometime, Version: 1e6, EventSeq: 1e9}))+counter, readUnit)
 	require.Less(t, Size(encodeEmployee(employee.Employee{ID: "emp_00000000000000000001", Email: strings.Repeat("e", 254), FirstName: longest, LastName: longest,
-		Place: deepest, RoleID: role.Owner, Status: employee.Active, CreatedAt: sometime, UpdatedAt: sometime, Version: 1e6, EventSeq: 1e9})), 2048)
+		Place: deepest, RoleID: role.Owner, Status: employee.Active, Passkeys: slices.Repeat([]id.Credential{"cred_00000000000000000001"}, employee.MaxPasskeys),
+		SessionEpoch: 1e6, Code: "inv_00000000000000000001", CodeSentAt: sometime, CodeExpiresAt: sometime, Letters: 5, LettersSince: sometime,
+		LastSignInAt: sometime, CreatedBy: somebody, CreatedByName: longest + " " + longest, CreatedAt: sometime, UpdatedAt: sometime, Version: 1e6,
+		Revision: 1e6, EventSeq: 1e9})), 3072, "with room for what else a verdict needs")
+	require.Less(t, Size(encodeCode(onetime.Code{ID: "inv_00000000000000000001", Employee: "emp_00000000000000000001", Purpose: onetime.Invitation, MAC: k.MAC,
+		PepperVersion: "v1000", Tries: 5, ExpiresAt: sometime, CreatedAt: sometime, UsedAt: sometime})), 500)
 	require.Less(t, Size(encodeCompany(company.Company{ID: deepest.Company, Name: longest, Place: deepest, PackageID: strings.Repeat("p", 40), Status: company.Suspended,
 		Owner: company.Owner{FirstName: longest, LastName: longest, Email: strings.Repeat("e", 254)}, ExternalID: longest, Tags: a.Tags,
 		CreatedBy: somebody, CreatedByName: longest + " " + longest, CreatedAt: sometime, UpdatedAt: sometime, Version: 1e6, EventSeq: 1e9})), readUnit)

@@ -102,7 +102,26 @@ func CanonicalEmail(s string) (canonical, problem string) {
 			return "", "has a domain outside ASCII; give it in its xn-- form"
 		}
 	}
-	return s[:at] + strings.ToLower(s[at:]), ""
+	domain := strings.ToLower(s[at+1:])
+	for label := range strings.SplitSeq(domain, ".") {
+		if !isLabel(label) {
+			return "", "has a domain that is no host's name"
+		}
+	}
+	return s[:at+1] + domain, ""
+}
+
+// isLabel tells whether a text in small letters is a sub-domain (RFC 5321, section 4.1.2; its length from RFC 1035).
+func isLabel(s string) bool {
+	if s == "" || len(s) > 63 || s[0] == '-' || s[len(s)-1] == '-' {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return true
 }
 
 // CheckLine says what is wrong with one line of text, of any length.

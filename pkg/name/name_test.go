@@ -103,7 +103,8 @@ func TestCanonicalEmail_HasASmallASCIIDomain_W5(t *testing.T) {
 		require.Empty(t, problem, given)
 		require.Equal(t, want, got)
 	}
-	for _, s := range []string{"ada@exämple.de", "ada@\u0435xample.com", "ada@EXAMPLE\u3002com", "ada", "@example.com", "Ada <ada@example.com>", ""} {
+	for _, s := range []string{"ada@exämple.de", "ada@\u0435xample.com", "ada@EXAMPLE\u3002com", "ada", "@example.com", "Ada <ada@example.com>", "", "ada@-example.com", "ada@example-.com",
+		"ada@ex_ample.com", "ada@example.com.", "ada@exa'mple.com", "ada@" + strings.Repeat("a", 64) + ".com"} {
 		_, problem := name.CanonicalEmail(s)
 		require.NotEmpty(t, problem, s)
 	}

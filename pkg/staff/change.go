@@ -48,7 +48,7 @@ func (s *Service) Patch(ctx context.Context, c call.Call, which id.Employee, in 
 		}
 		now, op := s.Now(), id.New[id.Operation](s.Rand)
 		next := in.apply(old)
-		if err := checkProfile(&next); err != nil {
+		if err := checkProfile(&next, in.Email != nil && *in.Email != old.Email); err != nil {
 			return employee.Employee{}, err
 		}
 		details := differences(old, next)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/authz"
@@ -57,7 +59,7 @@ func (s *Service) invite(ctx context.Context, c call.Call, in New) (posted, erro
 	if err := c.Idempotency.Check(); err != nil {
 		return posted{}, err
 	}
-	if err := checkProfile(&e); err != nil {
+	if err := checkProfile(&e, true); err != nil {
 		return posted{}, err
 	}
 	writes, err := grant.Assign(ctx, s.Store, c.Caller, e.RoleID, role.Employee, e.Place)
@@ -121,12 +123,17 @@ func noMail() error {
 	return fault.New(fault.Conflict, "The deployment sends no mail, so nobody can be sent a code: its parameter MailSender is empty. Nothing was changed.")
 }
 
-// checkProfile brings an employee's address into its one form, and says everything that is wrong with what people gave.
-func checkProfile(e *employee.Employee) error {
+// checkProfile brings a new address of an employee into its one form, and says everything that is wrong with what people gave.
+func checkProfile(e *employee.Employee, newAddress bool) error {
 	var bad []fault.Field
-	address, problem := name.CanonicalEmail(e.Email)
-	if problem == "" {
-		e.Email = address
+	var address, problem string
+	if newAddress {
+		if address, problem = name.CanonicalEmail(e.Email); problem == "" {
+			e.Email = address
+			if strings.ContainsFunc(address, func(r rune) bool { return r >= utf8.RuneSelf }) {
+				problem = "has a character outside ASCII before the @, and Amazon SES sends no mail to such addresses"
+			}
+		}
 	}
 	for _, f := range []struct{ pointer, problem string }{{"/email", problem}, {"/first_name", name.Check(e.FirstName)}, {"/last_name", name.Check(e.LastName)}} {
 		if f.problem != "" {

@@ -410,7 +410,7 @@ func TestEmployee_RolesHaveToBeForEmployees_W3(t *testing.T) {
 func TestEmployee_AddressesHaveOneForm_W3(t *testing.T) {
 	w := httpapitest.New(t)
 	for _, legal := range []string{"a@example.com", "first.last+tag@sub.example.co.uk", "o'hara@example.com", "!#$%&*/=?^_`{|}~@example.com", "1@2.example",
-		"x@xn--mnchen-3ya.example", "localhost@host", strings.Repeat("a", 64) + "@example.com", "grün@example.com"} {
+		"x@xn--mnchen-3ya.example", "localhost@host", strings.Repeat("a", 64) + "@example.com"} {
 		got := w.Call(w.Owner.Secret, invitation(w.Root, role.Viewer, object{"email": legal}))
 		require.Equal(t, 201, got.Status, "%s: %s", legal, got.Body)
 		w.Call(w.Owner.Secret, invitation(w.Root, role.Viewer, object{"email": strings.ToUpper(legal)})).Problem(t, 409, "conflict")
@@ -418,7 +418,7 @@ func TestEmployee_AddressesHaveOneForm_W3(t *testing.T) {
 	}
 	for _, illegal := range []string{"", "a", "@example.com", "a@", "a@b@c", "a b@example.com", " a@example.com", "a@example.com ", "a@exa mple.com", "<a@example.com>",
 		"Grace <a@example.com>", "a@example.com, b@example.com", "a..b@example.com", ".a@example.com", "a.@example.com", "a@.example.com", "a@example..com",
-		"a@[192.0.2.1]", `"a b"@example.com`, `"a"@example.com`, "a@münchen.example", "a\u200b@example.com", "a@example.com\r\nBcc: b@example.com", "a\x00@example.com",
+		"a@[192.0.2.1]", "a@-b.example", "a@b_c.example", "a@example.com.", `"a b"@example.com`, `"a"@example.com`, "a@münchen.example", "grün@example.com", "a\u200b@example.com", "a@example.com\r\nBcc: b@example.com", "a\x00@example.com",
 		strings.Repeat("a", 65) + "@example.com", "a@" + strings.Repeat("b.", 130) + "com", "a(c)@example.com"} {
 		w.Call(w.Owner.Secret, invitation(w.Root, role.Viewer, object{"email": illegal})).Invalid(t, "/email")
 	}
@@ -428,7 +428,7 @@ func TestEmployee_AddressesHaveOneForm_W3(t *testing.T) {
 		w.Call(w.Owner.Secret, invitation(w.Root, role.Viewer, object{"first_name": bad})).Invalid(t, "/first_name")
 		w.Call(w.Owner.Secret, invitation(w.Root, role.Viewer, object{"last_name": bad})).Invalid(t, "/last_name")
 	}
-	require.Len(t, w.Inbox.Letters(), 9)
+	require.Len(t, w.Inbox.Letters(), 8)
 }
 
 func TestLetter_IsPlainWhateverPeopleAreCalled_W3(t *testing.T) {
@@ -478,6 +478,22 @@ func TestEmployees_AreListedByNameWithinTheCallersPlace_W3(t *testing.T) {
 		}
 	}
 	require.Equal(t, all, paged)
+}
+
+func TestEmployees_ATokenWithANarrowerScopeIsRefusedOutsideIt_D5(t *testing.T) {
+	w := httpapitest.New(t)
+	_, reads := w.PAT(w.Owner, permission.Of(permission.EmployeesRead))
+	e := w.Call(w.Owner.Secret, invitation(w.Root, role.Viewer)).JSON(t)["id"].(string)
+	require.Equal(t, 200, w.Call(reads, on("GET", e)).Status)
+	require.Equal(t, 200, w.Call(reads, list("")).Status)
+	for scope, request := range map[string]httpapitest.Request{"employees:invite": invitation(w.Root, role.Viewer, object{"email": "b@example.com"}),
+		"employees:update": on("PATCH", e, object{"first_name": "x"}), "employees:delete": on("DELETE", e),
+		"employees:reset_second_factor": act(string(w.Viewer.Employee.ID), "reset-second-factor")} {
+		require.Equal(t, scope, w.Call(reads, request).Problem(t, 403, "missing_scope")["missing_scope"])
+	}
+	// A role is given with what the token carries, not with what the role has.
+	_, invites := w.PAT(w.Owner, permission.Of(permission.EmployeesInvite, permission.EmployeesRead))
+	w.Call(invites, invitation(w.Root, role.Viewer, object{"email": "b@example.com"})).Problem(t, 403, "not_grantable")
 }
 
 func TestEmployees_WallsHold_P4(t *testing.T) {
