@@ -89,12 +89,12 @@ func TestRoutes_AreThoseOfTheTemplateFunctionByFunction_P1(t *testing.T) {
 	require.Equal(t, inTemplate(t), sorted(registered))
 }
 
-// Only reading and verification of keys and accounts, and reading of the companies whose suspension stops keys, go without a record
-// of their refusal.
+// Only reading and verification of keys and accounts, and reading of the companies whose suspension stops keys and of the employees whose
+// tokens end with them, go without a record of their refusal.
 func TestRoutes_EveryRefusedKeyManagementIsRecorded_D8(t *testing.T) {
 	for _, r := range everything().Routes() {
 		noun, verb, _ := strings.Cut(string(r.Permission), ":")
-		managed := (noun == "keys" || noun == "service_accounts" || noun == "companies") && verb != "read" && verb != "verify"
+		managed := (noun == "keys" || noun == "service_accounts" || noun == "companies" || noun == "employees") && verb != "read" && verb != "verify"
 		require.Equal(t, managed, r.Denied != nil, "%s %s", r.Method, r.Path)
 		if r.Denied != nil {
 			require.Equal(t, strings.Contains(r.Path, "{id}"), r.Denied.TargetParam == "id", "%s %s", r.Method, r.Path)
