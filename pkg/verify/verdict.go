@@ -115,10 +115,14 @@ func (v Verdict) Caller(now time.Time) authz.Caller {
 		Effective: v.Role.Permissions.And(c.Scopes), OwnAccount: v.Role.OwnAccount}
 	if c.Kind == token.Session {
 		caller.Auth = c.auth()
-		if c.Names.Company != "" { // inside that company, and nowhere else
+		if c.Names.Company != "" { // inside that company and nowhere else, for as long as the role assumes tenants
+			reach := permission.Assumed
+			if !caller.Role.Has(permission.CompaniesAssume) {
+				reach = permission.Set{}
+			}
 			caller.Place = c.Place
-			caller.Role = caller.Role.And(permission.Assumed)
-			caller.Effective = caller.Effective.And(permission.Assumed)
+			caller.Role = caller.Role.And(reach)
+			caller.Effective = caller.Effective.And(reach)
 		}
 	}
 	if !c.ExpiresAt.IsZero() {

@@ -452,8 +452,10 @@ func TestAssume_ARoleThatShrinksTakesItsSessionsAlong_W6(t *testing.T) {
 	p := w.Hire("Custom", w.Root, "role_00000000000000000077")
 	s := w.Inside(p.Secret, w.Company)
 	require.Equal(t, permission.Of(permission.KeysRead, permission.ServiceAccountsRead), w.Caller(s).Effective)
-	w.CustomRole("role_00000000000000000077", permission.KeysRead)
+	w.CustomRole("role_00000000000000000077", permission.CompaniesAssume, permission.KeysRead)
 	require.Equal(t, permission.Of(permission.KeysRead), w.Caller(s).Effective)
+	w.CustomRole("role_00000000000000000077", permission.KeysRead)
+	require.True(t, w.Caller(s).Effective.IsEmpty(), "whose role assumes no tenant any more")
 }
 
 func TestAssume_ARepeatShowsTheSecretAgainToTheSameCredentialUntilItsUse_B6(t *testing.T) {
