@@ -201,6 +201,11 @@ func TestChallenge_OfAnotherCodeOrEmployeeIsRefused_F7(t *testing.T) {
 	w.Do(withCode(nora, hers.ChallengeID, answer, "x")).Problem(t, 401, "unauthorized") // used up by the wrong answer
 	w.Do(withCode(nora, his.ChallengeID, answer, "x")).Problem(t, 401, "unauthorized")
 
+	one, two := w.Code(w.Operator.Employee.ID, onetime.Passkey), w.Code(w.Operator.Employee.ID, onetime.Passkey)
+	ofOne := read(t, w.Do(begin(one)))
+	theirs, err := d.Enrol(ofOne.Options)
+	w.Do(withCode(two, ofOne.ChallengeID, must(t, theirs, err), "x")).Problem(t, 401, "unauthorized") // a challenge is of one code
+
 	again := read(t, w.Do(begin(nora)))
 	w.Advance(5 * time.Minute)
 	answer, err = d.Enrol(again.Options)

@@ -13,6 +13,8 @@ import (
 	"github.com/rekey-dev/rekey/pkg/ceremony/virtual"
 	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/httpapi/httpapitest"
+	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/onetime"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/rekeytest"
 	"github.com/rekey-dev/rekey/pkg/role"
@@ -154,6 +156,12 @@ func TestSignIn_AChallengeIsAnsweredOnceInTimeAndForWhatItIs_F6(t *testing.T) {
 	assertion, err = d.Sign(options)
 	require.NoError(t, err)
 	w.Do(answer(t, id, assertion)).Problem(t, 401, "unauthorized") // a wrong answer used it up
+
+	begun, err := w.Passkeys.BeginWithCode(w.Ctx, rekeytest.Site, w.Code(w.Operator.Employee.ID, onetime.Passkey))
+	require.NoError(t, err)
+	assertion, err = d.Sign(begun.Options) // the challenge of an enrolment
+	require.NoError(t, err)
+	w.Do(answer(t, string(begun.Challenge.ID), assertion)).Problem(t, 401, "unauthorized")
 }
 
 func TestSignIn_WhoIsNotWhoTheySayIsRefusedInTheSameWords_F6(t *testing.T) {
@@ -478,6 +486,39 @@ func TestAssume_IsNoWayRoundForARecordOfAnotherPlace_W6(t *testing.T) {
 		Header: map[string]string{"Idempotency-Key": "K"}}
 	require.Equal(t, 201, w.Call(w.Owner.Secret, r).Status)
 	w.Call(s, r).Problem(t, 404, "not_found")
+	r.Body = `{"name":"Exporter","company_id":"` + string(w.Company.Company) + `"}`
+	r.Header = map[string]string{"Idempotency-Key": "L"}
+	require.Equal(t, 201, w.Call(w.Owner.Secret, r).Status)
+	w.Call(s, r).Problem(t, 409, "conflict") // what was done outside is not repeated inside: the name is taken
+}
+
+func TestAssume_ItemsThatDoNotBelongTogetherAreNoSession_W6(t *testing.T) {
+	w := httpapitest.New(t)
+	now, public := w.Now(), id.Body(id.New[id.Session](w.Rand))
+	for what, spoil := range map[string]func(*session.Session){
+		"nothing":                    func(*session.Session) {},
+		"another employee's parent":  func(s *session.Session) { s.Parent = string(w.Operator.Token.ID) },
+		"a parent that is not there": func(s *session.Session) { s.Parent = "pat_00000000000000000009" },
+		"a company beside the employee": func(s *session.Session) {
+			s.EmployeeID, s.Parent, s.Place = w.BelowAdmin.Employee.ID, string(w.BelowAdmin.Token.ID), w.Stranger
+		},
+		"a service account's key as one": func(s *session.Session) {
+			s.Parent = string(w.Issue(w.Account("Recorder", w.Root).ID, "k").View.Key.ID)
+		},
+	} {
+		public = id.Body(id.New[id.Session](w.Rand))
+		coin, err := w.Mint.New(w.Ctx, token.Session, public, session.Generation, "", nil)
+		require.NoError(t, err)
+		s := session.Session{ID: id.FromBody[id.Session](public), EmployeeID: w.Admin.Employee.ID, Place: w.Company, Parent: string(w.Admin.Token.ID),
+			Scopes: permission.Assumed, MAC: coin.MAC, PepperVersion: coin.PepperVersion, CreatedAt: now, ExpiresAt: now.Add(time.Hour), EventSeq: 1}
+		spoil(&s)
+		w.Commit(w.Happened("session", string(s.ID), s.Place, 1), session.Create{Session: s})
+		if what == "nothing" {
+			w.Allowed(coin.Secret, rekeytest.Home)
+			continue
+		}
+		w.Loses(coin.Secret)
+	}
 }
 
 func TestAssumed_IsANamedSetWithoutWhatIsTheProviders_W6(t *testing.T) {
