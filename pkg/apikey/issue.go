@@ -145,7 +145,7 @@ func accountEnded() error {
 // role has. Omitted scopes are a snapshot of the role's.
 func scopesOf(asked *[]string, r role.Role) (permission.Set, error) {
 	if asked == nil {
-		return r.Permissions.And(permission.Machine), nil
+		return r.Permissions.And(permission.Machine).WithoutWildcards(), nil
 	}
 	if len(*asked) > MaxScopes {
 		return permission.Set{}, fault.InvalidField("/scopes", "has more than 80 entries")

@@ -83,6 +83,18 @@ func (c Caller) Holds(p permission.Permission) error {
 	return MissingPermission(c.RoleID, p)
 }
 
+// HoldsScope returns nil when a role and the scopes of a credential of its holder both allow a protected scope of a kind, and a
+// fault that tells scope from permission when not. It is to Holds what Allows is to Has: the kind is the API's word.
+func HoldsScope(r id.Role, held, scopes permission.Set, scope permission.Permission, k permission.Kind) error {
+	switch {
+	case !held.Allows(scope, k):
+		return MissingPermission(r, scope)
+	case !scopes.Allows(scope, k):
+		return MissingScope(scope)
+	}
+	return nil
+}
+
 // Grantable returns nil when the caller holds everything in s: nobody grants, or is shown a secret that carries, what they
 // do not hold.
 func (c Caller) Grantable(s permission.Set) error {

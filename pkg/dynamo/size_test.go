@@ -35,10 +35,10 @@ var (
 	somebody = "emp_00000000000000000001"
 )
 
-// biggestKey has every member set and as long as it can be; its scopes are all of the catalogue.
+// biggestKey has every member set and as long as it can be; its scopes are all of the catalogue, which no key has wildcards beside.
 func biggestKey() apikey.Key {
 	return apikey.Key{ID: "key_00000000000000000001", Kind: token.ServiceAccountKey, AccountID: "sa_00000000000000000001", Place: deepest,
-		Name: longest, Scopes: permission.All, RoleHint: role.Integration, Generation: 1e6, IssueEpoch: 1e6, MAC: make([]byte, token.MACLength),
+		Name: longest, Scopes: permission.All.WithoutWildcards(), RoleHint: role.Integration, Generation: 1e6, IssueEpoch: 1e6, MAC: make([]byte, token.MACLength),
 		PepperVersion: "v1000", Off: true, Ended: &serviceaccount.Ended{At: sometime, By: somebody, Reason: apikey.ReasonAffiliation},
 		ExpiresAt: sometime, NoticeFrom: sometime, LastUsedAt: sometime, UsedGen: 1e6, RetiredSeenAt: sometime, CreatedBy: somebody,
 		CreatedByName: longest + " " + longest, CreatedAt: sometime, RegeneratedAt: sometime, UpdatedAt: sometime, Version: 1e6, EventSeq: 1e9,

@@ -175,6 +175,9 @@ func Assign(ctx context.Context, roles Roles, c authz.Caller, r id.Role, to role
 	if forbidden := held.Permissions.Without(permission.Machine); to == role.ServiceAccount && !forbidden.IsEmpty() {
 		return nil, fault.InvalidField("/role_id", "has "+forbidden.String()+", which a service account can never hold")
 	}
+	if to == role.ServiceAccount { // there a wildcard grants nothing by itself: keys name scopes, each granted by who issues the key
+		held.Permissions = held.Permissions.WithoutWildcards()
+	}
 	return as, gives(c, held)
 }
 

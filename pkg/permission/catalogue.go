@@ -159,32 +159,35 @@ var explained = [...]Entry{
 	{IncidentsRun, "Run Incident", "Revoke or rotate all keys of a subtree.", "Incidents"},
 }
 
-// byID is the positions by name, built once at start.
-var byID = func() map[Permission]position {
-	m := make(map[Permission]position, len(positions))
+// indexes are the positions by name, of the wildcards too, built once at start.
+var indexes = func() map[Permission]int {
+	m := make(map[Permission]int, len(positions)+len(Kinds))
 	for _, e := range positions {
-		m[e.id] = e
+		m[e.id] = e.index
+	}
+	for i, k := range Kinds {
+		m[k.Wildcard()] = firstWildcard + i
 	}
 	return m
 }()
 
 // Known tells whether a permission is of the catalogue.
 func Known(p Permission) bool {
-	_, ok := byID[p]
-	return ok
+	i, ok := indexes[p]
+	return ok && i < firstWildcard
 }
 
 // Catalogue returns every permission in the order of the documentation.
 func Catalogue() []Entry { return append([]Entry(nil), explained[:]...) }
 
-// All is the set of every permission.
-var All = setOf(func(position) bool { return true })
+// All is the set of every permission, and of every protected scope.
+var All = setOf(func(position) bool { return true }).Or(wildcards)
 
-// Machine is the set of what a service account can ever hold.
-var Machine = setOf(func(e position) bool { return e.machine })
+// Machine is the set of what a service account can ever hold, every protected scope included.
+var Machine = setOf(func(e position) bool { return e.machine }).Or(wildcards)
 
-// Reading is the set of every permission that only reads.
-var Reading = setOf(func(e position) bool { return strings.HasSuffix(string(e.id), ":read") })
+// Reading is the set of every permission, and of every protected scope, that only reads.
+var Reading = setOf(func(e position) bool { return strings.HasSuffix(string(e.id), ":read") }).Or(Of(Read.Wildcard()))
 
 func setOf(holds func(position) bool) Set {
 	var s Set

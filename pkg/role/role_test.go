@@ -1,6 +1,7 @@
 package role_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,8 +39,8 @@ func TestBuiltIns_HaveTheirNamesIDs_S2(t *testing.T) {
 
 func TestBuiltIns_LeastPrivilegeReadsItsOwnAccountAndNothingElse_S2(t *testing.T) {
 	r := builtIn(t, role.Integration)
-	require.Equal(t, permission.Of("service_accounts:read", "keys:read"), r.Permissions)
-	require.Equal(t, r.Permissions, r.OwnAccount)
+	require.Equal(t, permission.Of("service_accounts:read", "keys:read", "*:read", "*:execute"), r.Permissions)
+	require.Equal(t, r.Permissions.WithoutWildcards(), r.OwnAccount)
 	require.True(t, r.AssignableToKind(role.ServiceAccount))
 	require.False(t, r.AssignableToKind(role.Employee))
 }
@@ -47,7 +48,7 @@ func TestBuiltIns_LeastPrivilegeReadsItsOwnAccountAndNothingElse_S2(t *testing.T
 func TestBuiltIns_AutomationRunsRotationsAndReadsItsOwn_S2(t *testing.T) {
 	r := builtIn(t, role.Automation)
 	require.Equal(t, permission.Of("service_accounts:read", "keys:read", "companies:read", "rotations:manage", "apps:manage",
-		"keys:rotate_self", "keys:verify"), r.Permissions)
+		"keys:rotate_self", "keys:verify", "*:read", "*:execute"), r.Permissions)
 	require.Equal(t, permission.Of("service_accounts:read", "keys:read"), r.OwnAccount)
 }
 
@@ -57,6 +58,16 @@ func TestBuiltIns_AServiceAccountsRoleHasOnlyWhatAMachineMayHold_W2(t *testing.T
 			require.True(t, r.Permissions.Without(permission.Machine).IsEmpty(), r.Name)
 		}
 		require.True(t, r.OwnAccount.Without(r.Permissions).IsEmpty(), r.Name)
+	}
+}
+
+func TestBuiltIns_HoldProtectedScopesByTheirKind_S2(t *testing.T) {
+	all := permission.Kinds[:]
+	for which, kinds := range map[id.Role][]permission.Kind{role.Owner: all, role.Admin: all, role.Operator: {permission.Read},
+		role.Viewer: {permission.Read}, role.Integration: {permission.Read, permission.Execute}, role.Automation: {permission.Read, permission.Execute}} {
+		for _, k := range all {
+			require.Equal(t, slices.Contains(kinds, k), builtIn(t, which).Permissions.Allows("recordings:any", k), "%s %s", which, k)
+		}
 	}
 }
 

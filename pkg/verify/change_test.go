@@ -162,7 +162,7 @@ func TestVerify_TheCallerIsThePrincipalAndTheKeyIsItsCredential_S5(t *testing.T)
 	c := w.Verify(k.Secret, rekeytest.Home).Caller(w.Now())
 	require.Equal(t, authz.Caller{Type: audit.ServiceAccount, ID: string(a.ID), Name: "Recorder", KeyID: string(k.View.Key.ID),
 		KeyPrefix: k.Secret.Reveal()[:8], KeyName: "exporter", KeyExpires: k.View.Key.ExpiresAt.Format(time.RFC3339),
-		KeyStatus: "active", Auth: "secret", RoleID: role.Automation, Place: w.Company, Role: c.Role, Effective: c.Role,
+		KeyStatus: "active", Auth: "secret", RoleID: role.Automation, Place: w.Company, Role: c.Role, Effective: c.Role.WithoutWildcards(),
 		OwnAccount: c.OwnAccount}, c)
 	require.Equal(t, permission.Of(permission.KeysRead, permission.ServiceAccountsRead), c.OwnAccount)
 	p := w.Verify(w.Operator.Secret, rekeytest.Home).Caller(w.Now())
