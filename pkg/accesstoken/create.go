@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/authz"
 	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/fault"
@@ -13,6 +14,8 @@ import (
 	"github.com/rekey-dev/rekey/pkg/idempotency"
 	"github.com/rekey-dev/rekey/pkg/name"
 	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/protectedapi"
+	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/token"
 )
 
@@ -58,7 +61,10 @@ func (s *Service) create(ctx context.Context, c call.Call, in New) (Made, error)
 	if err != nil {
 		return Made{}, err
 	}
-	scopes, invalid := scopesOf(in.Scopes, c.Caller.Role)
+	scopes, invalid, err := s.scopesOf(ctx, in.Scopes, c.Caller)
+	if err != nil {
+		return Made{}, err
+	}
 	if invalid != nil && !c.Idempotency.IsRepeat() {
 		return Made{}, invalid
 	}
@@ -69,7 +75,7 @@ func (s *Service) create(ctx context.Context, c call.Call, in New) (Made, error)
 		}
 		scopes = t.Scopes
 	}
-	if err := c.Caller.Grantable(scopes); err != nil {
+	if err := protectedapi.Grantable(ctx, s.Store, c.Caller, scopes); err != nil {
 		return Made{}, c.Deny(ctx, s.Store.Deny, refused, err)
 	}
 	if err := c.Idempotency.Check(); err != nil {
@@ -118,19 +124,24 @@ func endOf(given, now time.Time) (time.Time, error) {
 	return given, nil
 }
 
-// scopesOf reads the scopes of a new token; left out they are all that the role has.
-func scopesOf(asked *[]string, role permission.Set) (permission.Set, error) {
+// scopesOf reads the scopes of a new token; left out they are all that the role has, every protected scope of a kind that it has
+// included.
+func (s *Service) scopesOf(ctx context.Context, asked *[]string, c authz.Caller) (out permission.Set, invalid, err error) {
 	if asked == nil {
-		return role, nil
+		out, err = s.roleOf(ctx, c)
+		return out, nil, err
 	}
 	if len(*asked) > MaxScopes {
-		return permission.Set{}, fault.InvalidField("/scopes", "has more than 80 entries")
+		return permission.Set{}, fault.InvalidField("/scopes", "has more than 80 entries"), nil
 	}
-	var out permission.Set
+	usable, err := protectedapi.Usable(ctx, s.Store, *asked, c.Place)
+	if err != nil {
+		return permission.Set{}, nil, err
+	}
 	var bad []fault.Field
 	for i, text := range *asked {
 		p, pointer := permission.Permission(text), "/scopes/"+strconv.Itoa(i)
-		if !permission.Known(p) {
+		if _, protected := usable[p]; !protected && !permission.Known(p) {
 			bad = append(bad, fault.Field{Pointer: pointer, Detail: "is no permission"})
 			continue
 		}
@@ -139,7 +150,19 @@ func scopesOf(asked *[]string, role permission.Set) (permission.Set, error) {
 		}
 		out = out.Or(permission.Of(p))
 	}
-	return out, fault.InvalidFields(bad)
+	return out, fault.InvalidFields(bad), nil
+}
+
+// roleOf is what the caller's role has. The caller's context names no protected scope: those of a custom role are read.
+func (s *Service) roleOf(ctx context.Context, c authz.Caller) (permission.Set, error) {
+	if role.IsBuiltIn(c.RoleID) {
+		return c.Role, nil
+	}
+	r, err := s.Store.CustomRole(ctx, c.RoleID)
+	if err != nil || r == nil {
+		return c.Role, err
+	}
+	return c.Role.Or(r.Permissions.OnlyProtected()), nil
 }
 
 // Repeat makes the secret of a call that was carried out before again, for a caller that was authorized anew. It returns the

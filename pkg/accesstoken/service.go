@@ -17,6 +17,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/mint"
 	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/protectedapi"
 )
 
 // Store is what the use cases of tokens read and write.
@@ -25,6 +26,7 @@ type Store interface {
 	Token(ctx context.Context, t id.PAT) (Token, error)
 	// Tokens reads those that are there, in any order.
 	Tokens(ctx context.Context, ids []id.PAT) ([]Token, error)
+	protectedapi.Holdings
 	Employee(ctx context.Context, e id.Employee) (employee.Employee, error)
 	// Employees reads those that are there, in any order.
 	Employees(ctx context.Context, ids []id.Employee) ([]employee.Employee, error)

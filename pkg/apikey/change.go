@@ -144,7 +144,7 @@ func (s *Service) begin(ctx context.Context, c call.Call, k id.Key, p permission
 		return View{}, c.Deny(ctx, s.Store.Deny, refused, err)
 	}
 	if what == audit.KeyRegenerated { // nobody is shown, the first time or again, more than they hold
-		if err := c.Caller.Grantable(v.Key.Scopes); err != nil {
+		if err := s.Grantable(ctx, c.Caller, v.Key.Scopes); err != nil {
 			return View{}, c.Deny(ctx, s.Store.Deny, refused, err)
 		}
 	}

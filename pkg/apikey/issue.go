@@ -14,6 +14,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/name"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/policy"
+	"github.com/rekey-dev/rekey/pkg/protectedapi"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/token"
@@ -59,7 +60,10 @@ func (s *Service) DraftIssue(ctx context.Context, c call.Call, account id.Servic
 	if err != nil {
 		return Draft{}, err
 	}
-	scopes, invalid := scopesOf(in.Scopes, r)
+	scopes, invalid, err := s.scopesOf(ctx, in.Scopes, r, a)
+	if err != nil {
+		return Draft{}, err
+	}
 	if invalid != nil && !c.Idempotency.IsRepeat() { // the role may have changed since the first call
 		return Draft{}, invalid
 	}
@@ -70,7 +74,7 @@ func (s *Service) DraftIssue(ctx context.Context, c call.Call, account id.Servic
 		}
 		scopes = k.Scopes
 	}
-	if err := c.Caller.Grantable(scopes); err != nil {
+	if err := s.Grantable(ctx, c.Caller, scopes); err != nil {
 		return Draft{}, c.Deny(ctx, s.Store.Deny, refused, err)
 	}
 	if err := c.Idempotency.Check(); err != nil {
@@ -141,33 +145,46 @@ func accountEnded() error {
 	return fault.New(fault.Ended, "The service account is revoked; that is final. Create a new one.")
 }
 
-// scopesOf reads the scopes of a new key: each must be a permission that a service account can hold and that the account's
-// role has. Omitted scopes are a snapshot of the role's.
-func scopesOf(asked *[]string, r role.Role) (permission.Set, error) {
+// Grantable returns nil when a caller holds all scopes of a key, and may therefore grant them or be shown a secret that carries them.
+func (s *Service) Grantable(ctx context.Context, c authz.Caller, scopes permission.Set) error {
+	return protectedapi.Grantable(ctx, s.Store, c, scopes)
+}
+
+// scopesOf reads the scopes of a new key: each must be a permission that a service account can hold, or a scope of a protected API at
+// the account's place or above, and one that the account's role has. Omitted scopes are a snapshot of the role's, which holds
+// protected scopes only where the role names them.
+func (s *Service) scopesOf(ctx context.Context, asked *[]string, r role.Role, a serviceaccount.Account) (out permission.Set, invalid, err error) {
 	if asked == nil {
-		return r.Permissions.And(permission.Machine).WithoutWildcards(), nil
+		return r.Permissions.And(permission.Machine).WithoutWildcards(), nil, nil
 	}
 	if len(*asked) > MaxScopes {
-		return permission.Set{}, fault.InvalidField("/scopes", "has more than 80 entries")
+		return permission.Set{}, fault.InvalidField("/scopes", "has more than 80 entries"), nil
 	}
-	var out permission.Set
+	usable, err := protectedapi.Usable(ctx, s.Store, *asked, a.Place)
+	if err != nil {
+		return permission.Set{}, nil, err
+	}
 	var bad []fault.Field
 	for i, text := range *asked {
 		p := permission.Permission(text)
 		pointer := Pointer("/scopes", i)
+		kind, protected := usable[p]
 		switch {
-		case !permission.Known(p):
+		case protected && !r.Permissions.Allows(p, kind):
+			bad = append(bad, fault.Field{Pointer: pointer, Detail: text + " is of kind " + string(kind) + ", and neither it nor that kind is among the permissions of the account's role " + string(r.ID)})
+		case protected && !out.Has(p):
+		case !protected && !permission.Known(p):
 			bad = append(bad, fault.Field{Pointer: pointer, Detail: "is no permission"})
-		case !permission.Machine.Has(p):
+		case !protected && !permission.Machine.Has(p):
 			bad = append(bad, fault.Field{Pointer: pointer, Detail: text + " can never be held by a service account"})
-		case !r.Permissions.Has(p):
+		case !protected && !r.Permissions.Has(p):
 			bad = append(bad, fault.Field{Pointer: pointer, Detail: text + " is not among the permissions of the account's role " + string(r.ID)})
 		case out.Has(p):
 			bad = append(bad, fault.Field{Pointer: pointer, Detail: text + " is listed twice"})
 		}
 		out = out.Or(permission.Of(p))
 	}
-	return out, fault.InvalidFields(bad)
+	return out, fault.InvalidFields(bad), nil
 }
 
 // regenerate commits what replacing a key's secret changes: the digest, the generation, the end, the lock.

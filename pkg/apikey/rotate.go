@@ -70,7 +70,7 @@ func (s *Service) Replace(ctx context.Context, c call.Call, account id.ServiceAc
 		return Replacement{}, err
 	}
 	// A repeat is judged by what the account's keys carry now: nobody is shown more than they hold.
-	if err := c.Caller.Grantable(scopes); err != nil && !in.Unseen {
+	if err := s.Grantable(ctx, c.Caller, scopes); err != nil && !in.Unseen {
 		return Replacement{}, c.Deny(ctx, s.Store.Deny, refused, err)
 	}
 	if err := c.Idempotency.Check(); err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/node"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/policy"
+	"github.com/rekey-dev/rekey/pkg/protectedapi"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/token"
@@ -40,7 +41,7 @@ type Store interface {
 	Sightings(ctx context.Context, k id.Key, limit int) ([]Sighting, error)
 	WrongSecrets(ctx context.Context, owner string, k id.Key, from, to time.Time) ([]lock.Source, error)
 	usage.Store
-	CustomRole(ctx context.Context, r id.Role) (*role.Role, error)
+	protectedapi.Holdings
 	List(ctx context.Context, q listing.Query) (listing.Page, error)
 	// Contents counts what stands directly at a node or a company.
 	Contents(ctx context.Context, place string) (node.Contents, error)

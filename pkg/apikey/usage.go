@@ -92,7 +92,7 @@ const (
 
 // guardIssue warns of what the account's keys were used for lately and a new one with these scopes could not do.
 func (s *Service) guardIssue(ctx context.Context, a serviceaccount.Account, r role.Role, scopes permission.Set, now time.Time) ([]Warning, error) {
-	if s.Needs == nil || r.Permissions.And(permission.Machine).Without(scopes).IsEmpty() {
+	if s.Needs == nil || r.Permissions.And(permission.Machine).WithoutWildcards().Without(scopes).IsEmpty() {
 		return nil, nil // it carries all that any key of the account can use
 	}
 	ids, _, err := s.Store.AccountKeys(ctx, a.ID, "", guardKeys)

@@ -156,6 +156,10 @@ const (
 	SecondFactorReset = "employee.second_factor_reset"
 	LetterSent        = "employee.letter_sent"
 
+	ProtectedAPICreated = "protected_api.created"
+	ProtectedAPIUpdated = "protected_api.updated"
+	ProtectedAPIDeleted = "protected_api.deleted"
+
 	CompanyCreated   = "company.created"
 	CompanyUpdated   = "company.updated"
 	CompanySuspended = "company.suspended"

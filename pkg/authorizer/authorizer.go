@@ -106,7 +106,12 @@ func (a *Authorizer) decide(ctx context.Context, e *event, o verify.Origin, r *R
 		return e.unauthorized()
 	}
 	caller := v.Caller(a.Now())
-	refusal, err := a.permit(ctx, e, r.Route, caller, o)
+	var refusal *fault.Error
+	if e.own() {
+		refusal, err = a.permit(ctx, e, r.Route, caller, o)
+	} else {
+		refusal = e.guarded(v, caller)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -122,12 +127,9 @@ func (a *Authorizer) decide(ctx context.Context, e *event, o verify.Origin, r *R
 	return e.allow(caller, v, a.Now())
 }
 
-// permit returns the refusal of a caller who may not pass, and nil of one who may. The refusal of key management is on
+// permit returns the refusal of a caller who may not pass on rekey's own API, and nil of one who may. The refusal of key management is on
 // record before it is returned.
 func (a *Authorizer) permit(ctx context.Context, e *event, asked string, caller authz.Caller, o verify.Origin) (*fault.Error, error) {
-	if !e.own() {
-		return fault.New(fault.APINotRegistered, "This API is not registered with rekey: no key opens it. Register it first."), nil
-	}
 	route, ok := a.Routes.Find(asked)
 	if !ok {
 		return nil, errors.New("authorizer: no such route: " + asked)

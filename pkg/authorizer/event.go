@@ -41,6 +41,7 @@ type event struct {
 		HTTP struct {
 			SourceIP  string `json:"sourceIp"`
 			UserAgent string `json:"userAgent"`
+			Method    string `json:"method"`
 		} `json:"http"`
 	} `json:"requestContext"`
 }
@@ -114,8 +115,9 @@ func (e *event) origin() verify.Origin {
 	if ip == "" {
 		ip, agent = e.Context.HTTP.SourceIP, e.Context.HTTP.UserAgent
 	}
-	o := verify.Origin{Address: lock.Address(ip), IP: ip, UserAgent: UserAgent(agent), RequestID: e.Context.RequestID, API: e.api(),
-		Method: e.Method, Route: e.Resource}
+	o := verify.Origin{Address: lock.Address(ip), IP: ip, UserAgent: UserAgent(agent), RequestID: e.Context.RequestID, Method: e.Method,
+		Route: e.Resource}
+	o.API, o.Guard = e.api()
 	if e.isHTTP2() {
 		var ok bool
 		if o.Method, o.Route, ok = strings.Cut(e.RouteKey, " "); !ok { // $default
@@ -129,18 +131,22 @@ func (e *event) origin() verify.Origin {
 // maxRoute is the most bytes of a route's template that are kept.
 const maxRoute = 200
 
-// api is usage.Own, or the ID of another API: the part of the ARN that comes behind the account's ID.
+// api is usage.Own, or the ID of another API together with "<ID>/<stage>": what comes in the ARN behind the account's ID.
 // Source: API Gateway Developer Guide, "Control access for invoking an API", on the ARN's format.
-func (e *event) api() string {
+func (e *event) api() (api, guard string) {
 	if e.own() {
-		return usage.Own
+		return usage.Own, ""
 	}
-	rest, api := e.arn(), ""
-	for range 6 {
-		api, rest, _ = strings.Cut(rest, ":")
+	rest := e.arn()
+	for range 5 {
+		_, rest, _ = strings.Cut(rest, ":")
 	}
-	api, _, _ = strings.Cut(api, "/")
-	return api
+	api, stage, _ := strings.Cut(rest, "/")
+	stage, _, _ = strings.Cut(stage, "/")
+	if api == "" || stage == "" {
+		return api, ""
+	}
+	return api, rest[:len(api)+1+len(stage)]
 }
 
 // maxUserAgent is the most bytes of a user agent that are kept.

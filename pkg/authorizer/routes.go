@@ -6,10 +6,11 @@ import (
 	"github.com/rekey-dev/rekey/pkg/permission"
 )
 
-// Table is what the authorizer knows of the operations of rekey's own API: a line for each, of
-// two or three parts with a tab between them.
+// Table is what the authorizer knows of the operations of an API: a line for each, of two or three parts with a tab between them.
+// Of rekey's own API, and of another one (protectedapi.Guard):
 //
 //	<method> <path template>	<permission>	[<action>/<change>/<target type>]
+//	<method> <path template>	<scope>	<kind>
 //
 // A text costs the binary less than half of what a map does, and a search through it some hundred nanoseconds.
 type Table string
@@ -19,7 +20,7 @@ type Route struct {
 	// Permission that the caller must hold somewhere; "" when it need only be signed in. Whether it reaches the object is
 	// decided where the object is loaded.
 	Permission permission.Permission
-	denied     string
+	rest       string // of the line: of rekey's own API the record of a refusal, of another one the kind of the scope
 }
 
 // Denied is the audit record of a refused operation: the same action, with outcome denied.
@@ -35,8 +36,8 @@ func (t Table) Find(asked string) (Route, bool) {
 		var line string
 		line, lines, _ = strings.Cut(lines, "\n")
 		if rest, ok := strings.CutPrefix(line, asked); ok && strings.HasPrefix(rest, "\t") {
-			needs, denied, _ := strings.Cut(rest[1:], "\t")
-			return Route{Permission: permission.Permission(needs), denied: denied}, true
+			needs, rest, _ := strings.Cut(rest[1:], "\t")
+			return Route{Permission: permission.Permission(needs), rest: rest}, true
 		}
 	}
 	return Route{}, false
@@ -46,9 +47,9 @@ func (t Table) Find(asked string) (Route, bool) {
 func (r Route) Denied() (Denied, bool) {
 	var d Denied
 	var rest string
-	d.Action, rest, _ = strings.Cut(r.denied, "/")
+	d.Action, rest, _ = strings.Cut(r.rest, "/")
 	d.Change, d.TargetType, _ = strings.Cut(rest, "/")
-	return d, r.denied != ""
+	return d, r.rest != ""
 }
 
 // Needs tells the permission that a route of rekey's own API needs, "" for none; false when there is no such route.

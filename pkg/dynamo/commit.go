@@ -20,6 +20,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/onetime"
 	"github.com/rekey-dev/rekey/pkg/passkey"
 	"github.com/rekey-dev/rekey/pkg/policy"
+	"github.com/rekey-dev/rekey/pkg/protectedapi"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
@@ -117,6 +118,12 @@ func (b *builder) add(w change.Write) error {
 		b.createCode(w)
 	case onetime.Spend:
 		b.spendCode(w)
+	case protectedapi.Create:
+		return b.createProtectedAPI(w)
+	case protectedapi.Update:
+		return b.updateProtectedAPI(w)
+	case protectedapi.Delete:
+		b.deleteProtectedAPI(w)
 	case role.Create:
 		b.createRole(w)
 	case role.Update:

@@ -47,6 +47,10 @@ func retiredKey(cred string, m []byte) key { return key{cred, "retired#" + hex.E
 func sightingKey(cred, address string) key { return key{cred, prefixSeen + address} }
 func sourceKey(owner, address string) key  { return key{owner, prefixSource + address} }
 
+func protectedAPIKey(a id.ProtectedAPI) key { return key{string(a), "protected_api"} }
+func slugKey(slug string) key               { return key{"slug#" + slug, "slug"} }
+func guardKey(stage string) key             { return key{"guard#" + stage, "guard"} }
+
 // wakePK is the one partition of the rows that say who is to be looked at, sorted by when.
 const wakePK = "mail"
 

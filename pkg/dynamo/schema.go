@@ -41,6 +41,11 @@ package dynamo
 //	Identity  role             role_…              role                   -    < 4,096  roles                            authorizer, serviceaccounts, keys,
 //	                                                                                                                     roles
 //	Identity  role_about       role_…              about                  -    < 4,096  roles                            roles
+//	Identity  protected_api    api_…               protected_api          -    < 40,960 protectedapis                    protectedapis
+//	Identity  guard            guard#<API's ID,    guard                  -    < 4,096  protectedapis                    authorizer, protectedapis
+//	                           "/", stage>
+//	Identity  slug             slug#<slug>         slug                   -    < 4,096  protectedapis                    protectedapis, keys, roles,
+//	                                                                                                                     personalaccesstokens
 //	Identity  task             task#<pol_…>        task                   yes  < 700    rotationpolicies, sweeper        sweeper
 //	Directory msp              msp                 msp                    -    < 700    setup                            setup, me
 //	Directory node             node_…              node                   -    < 1,500  setup, nodes                     nodes, and whatever lists by place
@@ -78,6 +83,8 @@ package dynamo
 // under 4 KiB, one read unit; so is what a verdict does not need of a custom role, whose item holds 80 permissions of 40
 // characters. A key is 2,799 bytes at most with every scope of the catalogue; with 80 scopes of 40 characters
 // it needs names without emoji to stay below.
+// What a verdict reads of a protected API is an item under the API's own name; what is read to grant its scopes is one under its
+// slug, which stays when the registration goes. Both are changed with it.
 // Usage is in Identity although no verdict depends on it: so the authorizer, which writes it, needs no right on another table,
 // and none that a pattern of keys would have to narrow. Its partition key is not the key's, so that what it is written takes
 // nothing from the reads of verdicts.
@@ -93,7 +100,7 @@ package dynamo
 // # Access patterns
 //
 //	 1  a credential by its ID                               Verifier.Credential    BatchGetItem of 1
-//	 2  all that one verdict depends on                      Verifier.Snapshot      BatchGetItem of 1 to 5
+//	 2  all that one verdict depends on                      Verifier.Snapshot      BatchGetItem of 1 to 6
 //	 3  a custom role                                        Verifier.CustomRole    GetItem
 //	 4  was this digest ever one of the credential's         Verifier.Retired       GetItem, BatchGetItem for several
 //	 5  a source under an account or token                   Verifier.Source        GetItem
@@ -144,6 +151,10 @@ package dynamo
 //	49  a session; an employee's, newest first               Store.Session, Sessions GetItem; Query, BatchGetItem
 //	50  an employee's passkeys; one                          Store.Passkeys, Passkey BatchGetItem; GetItem
 //	51  begin a ceremony of a passkey; take it away          Store.PutChallenge, TakeChallenge  UpdateItem
+//	52  a registration, those of a page, that of a stage     Store.ProtectedAPI, ProtectedAPIs, GetItem, BatchGetItem
+//	                                                         Registered
+//	53  what APIs declare, by their slugs                    Store.Declared         BatchGetItem
+//	54  what a credential carries                            Store.ScopesOf         BatchGetItem of 1
 //
 // What holds for an account (policy.Resolve) is one call of pattern 33 with its own ID, its company's and its nodes': 2 to 10
 // items, each one read unit whether or not it is there, two when a policy is over 4 KiB (many long addresses). It is read when a
@@ -187,6 +198,8 @@ const (
 	typeCompany     = "company"
 	typeRole        = "role"
 	typeRoleAbout   = "role_about"
+	typeGuard       = "guard"
+	typeSlug        = "slug"
 	typeMSP         = "msp"
 	typeNode        = "node"
 	typeUse         = "use"
@@ -297,6 +310,17 @@ const (
 
 	attrAnnouncedAt = "announced_at"
 	attrRotateAt    = "rotate_at"
+)
+
+// Protected APIs: their type and attributes.
+const (
+	typeProtectedAPI = "protected_api"
+
+	attrSlug        = "slug"
+	attrGateway     = "api_id"
+	attrContextOnly = "context_only"
+	attrRoutes      = "routes"   // protectedapi.Guard.Routes
+	attrDeclared    = "declared" // a JSON array of scopes; beside a slug a list of their names, each with its kind
 )
 
 // Leases of the shards of what is due.

@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/policy"
+	"github.com/rekey-dev/rekey/pkg/protectedapi"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/token"
@@ -99,6 +101,31 @@ func TestItems_OfTheLargestRoleAreOneReadUnitEach(t *testing.T) {
 	full := size - len(permission.All.String()) + 80*41 - 1
 	require.Less(t, full, readUnit, "with 80 of 40 characters")
 	require.Less(t, Size(encodeRoleAbout(r)), readUnit)
+}
+
+func TestItems_OfTheLargestRegistrationAreBounded_P4(t *testing.T) {
+	slug := strings.Repeat("s", protectedapi.MaxSlug)
+	a := protectedapi.API{ID: "api_00000000000000000001", Name: longest, Slug: slug, Place: place.Place{Path: deepest.Path}, Mode: protectedapi.ContextOnly,
+		GatewayID: strings.Repeat("g", protectedapi.MaxGatewayID), Stage: strings.Repeat("s", protectedapi.MaxStage), CreatedBy: somebody,
+		CreatedByName: longest + " " + longest, CreatedAt: sometime, UpdatedAt: sometime, Version: 1e6, EventSeq: 1e9}
+	for i := range protectedapi.MaxScopes {
+		a.Scopes = append(a.Scopes, protectedapi.Scope{Name: permission.Permission(fmt.Sprintf("%s:word%05d", slug, i)), Kind: permission.Execute,
+			Description: strings.Repeat("\U0001F511", protectedapi.MaxDescription)})
+	}
+	for {
+		more := a
+		more.Routes = append(slices.Clone(a.Routes), protectedapi.Route{Method: "GET", Path: fmt.Sprint("/", len(a.Routes)), Scope: a.Scopes[0].Name})
+		if len(more.Guard().Routes) > protectedapi.MaxRouteTable {
+			break
+		}
+		a = more
+	}
+	require.Less(t, Size(encodeGuard(a)), readUnit, "+1 read unit of a verdict on another API")
+	require.Less(t, Size(encodeSlug(a, false)), readUnit)
+	it, err := encodeProtectedAPI(a)
+	require.NoError(t, err)
+	require.Less(t, Size(it), 64*1024)
+	t.Logf("guard %d, slug %d, registration %d bytes", Size(encodeGuard(a)), Size(encodeSlug(a, false)), Size(it))
 }
 
 func TestItems_OfPoliciesAreTwoReadUnitsAtMost(t *testing.T) {

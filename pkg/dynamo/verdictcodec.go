@@ -11,6 +11,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/protectedapi"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/session"
@@ -74,6 +75,8 @@ func addToSnapshot(s *verify.Snapshot, r *reader, parent string) (err error) {
 		s.Suspended = r.string(attrStatus) != string(company.Active)
 	case typeRole:
 		s.Role, err = readRole(r)
+	case typeGuard:
+		s.Guard = &protectedapi.Guard{Place: r.place(), ContextOnly: r.bool(attrContextOnly), Routes: r.string(attrRoutes)}
 	case typeSource:
 		s.Source, err = readSource(r)
 	default:

@@ -143,6 +143,9 @@ func (v *Verifier) Snapshot(ctx context.Context, cred string, names verify.Names
 	if names.Address != "" {
 		keys = append(keys, sourceKey(names.Owner, names.Address))
 	}
+	if names.Guard != "" {
+		keys = append(keys, guardKey(names.Guard))
+	}
 	snapshot := verify.Snapshot{Suspended: names.Company != ""}
 	if len(keys) == 0 {
 		return snapshot, nil

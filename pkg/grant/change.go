@@ -13,6 +13,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/name"
 	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/protectedapi"
 	"github.com/rekey-dev/rekey/pkg/role"
 )
 
@@ -47,12 +48,16 @@ func (s *Service) Create(ctx context.Context, c call.Call, in New) (role.Custom,
 		if err := c.Idempotency.Check(); err != nil {
 			return role.Custom{}, err
 		}
-		if err := (Patch{Name: &in.Name, Description: &in.Description, Permissions: &in.Permissions, AssignableTo: in.AssignableTo}).apply(&r); err != nil {
+		usable, err := protectedapi.Usable(ctx, s.Store, in.Permissions, at.Place)
+		if err != nil {
+			return role.Custom{}, err
+		}
+		if err := (Patch{Name: &in.Name, Description: &in.Description, Permissions: &in.Permissions, AssignableTo: in.AssignableTo}).apply(&r, usable); err != nil {
 			return role.Custom{}, err
 		}
 		e.Details = map[string]any{"permissions": r.Permissions.List(), "assignable_to": r.AssignableTo}
 		refused.Details = e.Details
-		if err := c.Caller.Grantable(r.Permissions); err != nil {
+		if err := protectedapi.Grantable(ctx, s.Store, c.Caller, r.Permissions); err != nil {
 			return role.Custom{}, c.Deny(ctx, s.Store.Deny, refused, err)
 		}
 		if s.isBuiltInName(r.Name) {
@@ -101,8 +106,12 @@ func (s *Service) Patch(ctx context.Context, c call.Call, which id.Role, in Patc
 		if err != nil {
 			return role.Custom{}, err
 		}
+		usable, err := s.usable(ctx, in, old)
+		if err != nil {
+			return role.Custom{}, err
+		}
 		next := old
-		if err := in.apply(&next); err != nil {
+		if err := in.apply(&next, usable); err != nil {
 			return role.Custom{}, err
 		}
 		details := differences(old, next)
@@ -110,7 +119,7 @@ func (s *Service) Patch(ctx context.Context, c call.Call, which id.Role, in Patc
 			return old, nil
 		}
 		now, op := s.Now(), id.New[id.Operation](s.Rand)
-		if err := c.Caller.Grantable(next.Permissions.Without(old.Permissions)); err != nil {
+		if err := protectedapi.Grantable(ctx, s.Store, c.Caller, next.Permissions.Without(old.Permissions)); err != nil {
 			refused := s.event(c, "", now, audit.RoleUpdated, old)
 			refused.Details = details
 			return role.Custom{}, c.Deny(ctx, s.Store.Deny, refused, err)
@@ -183,8 +192,22 @@ func (s *Service) unassigned(ctx context.Context, r id.Role, kinds []role.Assign
 	return &fault.Error{Kind: fault.InUse, BlockedBy: by, Detail: "The role is given to somebody. Give them another one first."}
 }
 
+// usable are the protected scopes that a change of a role may name: what APIs at its node or above declare, and what it names already.
+func (s *Service) usable(ctx context.Context, in Patch, old role.Custom) (protectedapi.Kinds, error) {
+	if in.Permissions == nil {
+		return nil, nil
+	}
+	kinds, err := protectedapi.Usable(ctx, s.Store, *in.Permissions, old.Place)
+	for _, name := range old.Permissions.Protected() {
+		if p := permission.Permission(name); kinds != nil && kinds[p] == "" {
+			kinds[p] = ""
+		}
+	}
+	return kinds, err
+}
+
 // apply makes the change of a role, or says everything that is wrong with it.
-func (in Patch) apply(r *role.Custom) error {
+func (in Patch) apply(r *role.Custom, usable protectedapi.Kinds) error {
 	var bad []fault.Field
 	if in.Name != nil {
 		if problem := name.Check(*in.Name); problem != "" {
@@ -200,7 +223,7 @@ func (in Patch) apply(r *role.Custom) error {
 	}
 	if in.Permissions != nil {
 		var wrong []fault.Field
-		r.Permissions, wrong = permissionsOf(*in.Permissions)
+		r.Permissions, wrong = permissionsOf(*in.Permissions, usable)
 		bad = append(bad, wrong...)
 	}
 	forbidden := r.Permissions.Without(permission.Machine)
@@ -242,13 +265,14 @@ func (in Patch) unfit(forbidden permission.Set) (bad []fault.Field) {
 	return nil // it was so before, and this change brought nothing of it
 }
 
-func permissionsOf(words []string) (out permission.Set, bad []fault.Field) {
+func permissionsOf(words []string, usable protectedapi.Kinds) (out permission.Set, bad []fault.Field) {
 	if len(words) > role.MaxPermissions {
 		return out, []fault.Field{{Pointer: "/permissions", Detail: "has more than " + strconv.Itoa(role.MaxPermissions) + " entries"}}
 	}
 	for i, text := range words {
 		p := permission.Permission(text)
-		known := permission.Known(p)
+		_, known := usable[p]
+		known = known || permission.Known(p)
 		switch {
 		case !known:
 			bad = append(bad, fault.Field{Pointer: pointer("/permissions", i), Detail: "is no permission"})

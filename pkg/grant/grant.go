@@ -25,6 +25,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/node"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/place"
+	"github.com/rekey-dev/rekey/pkg/protectedapi"
 	"github.com/rekey-dev/rekey/pkg/role"
 )
 
@@ -37,6 +38,7 @@ type Store interface {
 	Roles(ctx context.Context, ids []id.Role) ([]role.Custom, error)
 	// Assigned counts who has a role.
 	Assigned(ctx context.Context, r id.Role) (role.Assigned, error)
+	protectedapi.Holdings
 	List(ctx context.Context, q listing.Query) (listing.Page, error)
 	// Deny puts the record of a refusal; that it is there already is no error.
 	Deny(ctx context.Context, event audit.Event) error
@@ -141,10 +143,9 @@ func (s *Service) event(c call.Call, op id.Operation, now time.Time, action stri
 	return e
 }
 
-// Roles reads custom roles as they are now; nil for one that is not there.
-type Roles interface {
-	CustomRole(ctx context.Context, r id.Role) (*role.Role, error)
-}
+// Roles reads custom roles as they are now, nil for one that is not there, and what tells whether a caller holds the protected scopes
+// that they name.
+type Roles interface{ protectedapi.Holdings }
 
 // Assign checks that a caller can give a role to a principal of a kind at a place, which the caller is known to cover, and returns
 // what the change that gives it has to begin with; nothing for a built-in role. Lost to another change of the role, that is to be
@@ -178,16 +179,16 @@ func Assign(ctx context.Context, roles Roles, c authz.Caller, r id.Role, to role
 	if to == role.ServiceAccount { // there a wildcard grants nothing by itself: keys name scopes, each granted by who issues the key
 		held.Permissions = held.Permissions.WithoutWildcards()
 	}
-	return as, gives(c, held)
+	return as, gives(ctx, roles, c, held)
 }
 
 // gives returns nil when a caller may give a role: it holds all that the role has, and an owner is made by an owner. An admin holds
 // as much, so that permissions alone do not tell the two apart.
-func gives(c authz.Caller, r role.Role) error {
+func gives(ctx context.Context, roles Roles, c authz.Caller, r role.Role) error {
 	if r.ID == role.Owner && c.RoleID != role.Owner {
 		return fault.New(fault.NotGrantable, "Only an owner makes an owner, and changes one.")
 	}
-	return c.Grantable(r.Permissions)
+	return protectedapi.Grantable(ctx, roles, c, r.Permissions)
 }
 
 // Over returns nil when a caller could give the role that an employee has: so much it takes to change the employee, or what acts for
@@ -203,5 +204,5 @@ func Over(ctx context.Context, roles Roles, c authz.Caller, has id.Role) error {
 			held = *custom
 		}
 	}
-	return gives(c, held)
+	return gives(ctx, roles, c, held)
 }

@@ -32,6 +32,7 @@ type (
 	Rotation       string
 	Policy         string
 	Calendar       string
+	ProtectedAPI   string
 	Event          string
 	Operation      string // one change; an audit record names the operation that it is the record of
 )
@@ -51,6 +52,7 @@ func (Challenge) prefix() string      { return "chl_" }
 func (Rotation) prefix() string       { return "rot_" }
 func (Policy) prefix() string         { return "pol_" }
 func (Calendar) prefix() string       { return "cal_" }
+func (ProtectedAPI) prefix() string   { return "api_" }
 func (Event) prefix() string          { return "evt_" }
 func (Operation) prefix() string      { return "op_" }
 

@@ -33,7 +33,9 @@ const (
 	RolesAt         Noun = "roles_at"  // those of the place itself: what whoever stands below it may be given
 	Employees       Noun = "employees" // by first and last name
 	Tokens          Noun = "tokens"    // personal access tokens: at the place of the employee, and at the employee
-	Policies        Noun = "policies"  // rows hold the ID of what a policy is attached to; they have no name
+	ProtectedAPIs   Noun = "protected_apis"
+	ProtectedAPIsAt Noun = "protected_apis_at" // those of the place itself: what whoever stands below it may hold scopes of
+	Policies        Noun = "policies"          // rows hold the ID of what a policy is attached to; they have no name
 )
 
 // Query selects rows of one place.

@@ -18,6 +18,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/onetime"
 	"github.com/rekey-dev/rekey/pkg/passkey"
 	"github.com/rekey-dev/rekey/pkg/policy"
+	"github.com/rekey-dev/rekey/pkg/protectedapi"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
@@ -136,6 +137,12 @@ func (t *transaction) write(w change.Write) string {
 		return t.createCode(w)
 	case onetime.Spend:
 		return t.spendCode(w)
+	case protectedapi.Create:
+		return t.createProtectedAPI(w)
+	case protectedapi.Update:
+		return t.updateProtectedAPI(w)
+	case protectedapi.Delete:
+		return t.deleteProtectedAPI(w)
 	case role.Create:
 		return t.createRole(w)
 	case role.Update:
@@ -274,6 +281,10 @@ func (s *Store) checkSeq(e audit.Event, all []audit.Event) {
 		var r role.Custom
 		r, known = s.roles[id.Role(e.Target.ID)]
 		seq = r.EventSeq
+	case "protected_api":
+		var a protectedapi.API
+		a, known = s.apis[id.ProtectedAPI(e.Target.ID)]
+		seq = a.EventSeq
 	case "node":
 		var n node.Node
 		n, known = s.nodes[id.Node(e.Target.ID)]

@@ -66,6 +66,12 @@ func (s *Store) List(ctx context.Context, q listing.Query) (listing.Page, error)
 				add(r.Place, r.Name, string(r.ID))
 			}
 		}
+	case listing.ProtectedAPIs, listing.ProtectedAPIsAt:
+		for _, a := range s.apis {
+			if q.Noun == listing.ProtectedAPIs || a.Place.ID() == q.Place {
+				add(a.Place, a.Name, string(a.ID))
+			}
+		}
 	case listing.Companies:
 		for _, c := range s.companies {
 			switch folded := fold.Name(c.Name); {

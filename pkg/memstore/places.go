@@ -112,6 +112,9 @@ func (s *Store) contents(at string) (c node.Contents) {
 	for _, r := range s.roles {
 		c.Roles += truth(r.Place.ID() == at)
 	}
+	for _, a := range s.apis {
+		c.ProtectedAPIs += truth(a.Place.ID() == at)
+	}
 	c.Keys = s.keySums[id.Company(at)]
 	return c
 }

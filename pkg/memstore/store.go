@@ -32,6 +32,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/onetime"
 	"github.com/rekey-dev/rekey/pkg/passkey"
 	"github.com/rekey-dev/rekey/pkg/policy"
+	"github.com/rekey-dev/rekey/pkg/protectedapi"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
@@ -74,6 +75,7 @@ type Store struct {
 	records   map[string]idempotency.Record
 	events    map[id.Event]audit.Event
 	mail
+	guarded
 }
 
 // heldToken is a personal access token with the counter of its own lock.
@@ -115,6 +117,7 @@ func New() *Store {
 		records:    map[string]idempotency.Record{},
 		events:     map[id.Event]audit.Event{},
 		mail:       newMail(),
+		guarded:    guarded{apis: map[id.ProtectedAPI]protectedapi.API{}, slugs: map[string]protectedapi.Declared{}},
 	}
 }
 

@@ -103,6 +103,10 @@ func (s *Store) Snapshot(ctx context.Context, cred string, names verify.Names) (
 	if names.Address != "" {
 		out.Source = s.sources[names.Owner][names.Address]
 	}
+	if a, ok := s.registered(names.Guard); ok {
+		g := a.Guard()
+		out.Guard = &g
+	}
 	return out, nil
 }
 

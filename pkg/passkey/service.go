@@ -19,7 +19,6 @@ import (
 	"github.com/rekey-dev/rekey/pkg/name"
 	"github.com/rekey-dev/rekey/pkg/onetime"
 	"github.com/rekey-dev/rekey/pkg/permission"
-	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/token"
 )
 
@@ -28,7 +27,7 @@ import (
 type Store interface {
 	Employee(ctx context.Context, e id.Employee) (employee.Employee, error)
 	// CustomRole reads one role; nil when it is not there.
-	CustomRole(ctx context.Context, r id.Role) (*role.Role, error)
+	grant.Roles
 	Token(ctx context.Context, t id.PAT) (accesstoken.Token, error)
 	Passkey(ctx context.Context, c id.Credential) (Passkey, error)
 	// Passkeys reads those that are there, in any order.

@@ -199,10 +199,11 @@ func setOf(holds func(position) bool) Set {
 	return s
 }
 
-// Assumed is the set of what an employee can do inside a company whose tenant they assumed: what a company is run with. What is the
+// Assumed is the set of what an employee can do inside a company whose tenant they assumed: what a company is run with, the scopes of
+// protected APIs included. What is the
 // provider's own is not among it, whatever the employee's role has: nodes, roles, employees and their tokens, further companies,
 // and assuming another one.
 var Assumed = Of(CompaniesRead, CompaniesUpdate, BillingRead, ServiceAccountsRead, ServiceAccountsCreate, ServiceAccountsUpdate,
 	ServiceAccountsRotate, ServiceAccountsDelete, KeysRead, KeysIssue, KeysRevoke, KeysUnlock, KeysVerify, RotationsRead,
 	RotationsManage, PoliciesRead, PoliciesManage, CredentialsRead, CredentialsManage, AppsRead, AppsManage, GatewaysRead,
-	GatewaysManage, WebhooksRead, WebhooksManage, AuditRead)
+	GatewaysManage, WebhooksRead, WebhooksManage, AuditRead).Or(wildcards)

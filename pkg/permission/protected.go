@@ -42,6 +42,9 @@ func (s Set) Protected() []string {
 	return strings.Split(s.scopes, " ")
 }
 
+// OnlyProtected returns the names of protected scopes alone, as a set.
+func (s Set) OnlyProtected() Set { return Set{scopes: s.scopes} }
+
 // WithoutProtected returns the set without the names of protected scopes.
 func (s Set) WithoutProtected() Set { return Set{bits: s.bits} }
 

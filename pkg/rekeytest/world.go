@@ -32,6 +32,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/passkey"
 	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/policy"
+	"github.com/rekey-dev/rekey/pkg/protectedapi"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/setup"
@@ -77,6 +78,7 @@ type World struct {
 	Calendars *calendar.Service
 	Tree      *tree.Service
 	Roles     *grant.Service
+	APIs      *protectedapi.Service
 	Companies *tenancy.Service
 	Codes     *onetime.Service
 	Staff     *staff.Service
@@ -119,6 +121,7 @@ func Empty(t TB) *World {
 	w.Tokens = &accesstoken.Service{Store: w.Store, Mint: w.Mint, Now: w.Clock.Now, Rand: w.Rand}
 	w.Tree = &tree.Service{Store: w.Store, Now: w.Clock.Now, Rand: w.Rand}
 	w.Roles = &grant.Service{Store: w.Store, Fold: fold.Name, Now: w.Clock.Now, Rand: w.Rand}
+	w.APIs = &protectedapi.Service{Store: w.Store, Now: w.Clock.Now, Rand: w.Rand}
 	w.Companies = &tenancy.Service{Store: w.Store, Packages: packages, Now: w.Clock.Now, Rand: w.Rand}
 	w.Codes = &onetime.Service{Store: w.Store, Mint: w.Mint, Now: w.Clock.Now, Rand: w.Rand}
 	w.Inbox = &Inbox{note: w.Note}

@@ -26,7 +26,7 @@ var layers = []struct {
 		why:      "A value can be used everywhere, so it drags nothing along."},
 	{name: "domain", imports: []string{"values", "domain"},
 		packages: []string{"accesstoken", "apikey", "audit", "authz", "billing", "calendar", "call", "change", "company", "delivery", "dispatch",
-			"employee", "grant", "idempotency", "keystatus", "listing", "mailbox", "mint", "msp", "node", "notice", "onetime", "page", "passkey", "policy", "precondition", "role",
+			"employee", "grant", "idempotency", "keystatus", "listing", "mailbox", "mint", "msp", "node", "notice", "onetime", "page", "passkey", "policy", "precondition", "protectedapi", "role",
 			"rotation", "secretrotation", "serviceaccount", "session", "setup", "signin", "staff", "sweep", "tenancy", "tree", "usage", "verify"},
 		why: "The rules can be read, tested and moved without AWS, HTTP or a table's layout."},
 	{name: "wire", packages: []string{"awsjson"},

@@ -55,6 +55,7 @@ type Keys interface {
 	// DraftIssue and Replace decide what issuing a key, and replacing an account's keys, make.
 	DraftIssue(ctx context.Context, c call.Call, account id.ServiceAccount, in apikey.Issue) (apikey.Draft, error)
 	Replace(ctx context.Context, c call.Call, account id.ServiceAccount, in apikey.Rotate) (apikey.Replacement, error)
+	Grantable(ctx context.Context, c authz.Caller, scopes permission.Set) error
 	Record(c call.Call, op id.Operation, now time.Time, what string, k apikey.Key) audit.Event
 }
 

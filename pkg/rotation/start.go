@@ -70,7 +70,7 @@ func (s *Service) Rotate(ctx context.Context, c call.Call, k id.Key, in Start) (
 			}
 			scopes = scopes.Or(again.Key.Scopes)
 		}
-		if err := c.Caller.Grantable(scopes); err != nil && in.Deliver.Type == "" { // nobody is shown what is delivered
+		if err := s.Keys.Grantable(ctx, c.Caller, scopes); err != nil && in.Deliver.Type == "" { // nobody is shown what is delivered
 			return Shown{}, c.Deny(ctx, s.Store.Deny, refused, err)
 		}
 		policy, err := s.Terms(ctx, v.Account)

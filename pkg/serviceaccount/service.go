@@ -28,7 +28,7 @@ type Store interface {
 	listing.Places
 	Account(ctx context.Context, a id.ServiceAccount) (Account, error)
 	Accounts(ctx context.Context, ids []id.ServiceAccount) ([]Account, error)
-	CustomRole(ctx context.Context, r id.Role) (*role.Role, error)
+	grant.Roles
 	Sources(ctx context.Context, owner string, epoch int64, now time.Time, limit int) ([]lock.Source, error)
 	List(ctx context.Context, q listing.Query) (listing.Page, error)
 	// Deny puts the record of a refusal; that it is there already is no error.

@@ -19,10 +19,10 @@ import (
 	"github.com/rekey-dev/rekey/pkg/company"
 	"github.com/rekey-dev/rekey/pkg/employee"
 	"github.com/rekey-dev/rekey/pkg/fault"
+	"github.com/rekey-dev/rekey/pkg/grant"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/mint"
 	"github.com/rekey-dev/rekey/pkg/passkey"
-	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/session"
 	"github.com/rekey-dev/rekey/pkg/token"
 )
@@ -31,8 +31,8 @@ import (
 // not_found.
 type Store interface {
 	Employee(ctx context.Context, e id.Employee) (employee.Employee, error)
-	// CustomRole reads one role; nil when it is not there.
-	CustomRole(ctx context.Context, r id.Role) (*role.Role, error)
+	// Roles tell what who acts on another employee, and that employee, hold.
+	grant.Roles
 	Company(ctx context.Context, c id.Company) (company.Company, error)
 	Token(ctx context.Context, t id.PAT) (accesstoken.Token, error)
 	Session(ctx context.Context, s id.Session) (session.Session, error)

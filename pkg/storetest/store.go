@@ -21,7 +21,9 @@ import (
 	"github.com/rekey-dev/rekey/pkg/node"
 	"github.com/rekey-dev/rekey/pkg/onetime"
 	"github.com/rekey-dev/rekey/pkg/passkey"
+	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/policy"
+	"github.com/rekey-dev/rekey/pkg/protectedapi"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
@@ -133,6 +135,17 @@ type Store interface {
 	Roles(ctx context.Context, ids []id.Role) ([]role.Custom, error)
 	// Assigned counts who has a custom role.
 	Assigned(ctx context.Context, r id.Role) (role.Assigned, error)
+	// ProtectedAPI returns the registration of an API that rekey guards.
+	ProtectedAPI(ctx context.Context, a id.ProtectedAPI) (protectedapi.API, error)
+	// ProtectedAPIs returns those that are there, in any order.
+	ProtectedAPIs(ctx context.Context, ids []id.ProtectedAPI) ([]protectedapi.API, error)
+	// Registered tells which registration a stage has; "" for none.
+	Registered(ctx context.Context, gateway, stage string) (id.ProtectedAPI, error)
+	// Declared finds registrations by their slugs, in any order, without the scopes' descriptions; one that is gone without its ID,
+	// name and scopes.
+	Declared(ctx context.Context, slugs []string) ([]protectedapi.Declared, error)
+	// ScopesOf returns what a key, a personal access token or a session carries; nothing for one that is not there.
+	ScopesOf(ctx context.Context, credential string) (permission.Set, error)
 	Calendar(ctx context.Context, c id.Calendar) (calendar.Calendar, error)
 	// Calendars returns those that are there, in any order, without their events and policies.
 	Calendars(ctx context.Context, ids []id.Calendar) ([]calendar.Calendar, error)

@@ -10,6 +10,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/place"
+	"github.com/rekey-dev/rekey/pkg/protectedapi"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/token"
 	"github.com/rekey-dev/rekey/pkg/usage"
@@ -24,6 +25,8 @@ type Names struct {
 	Parent    string // of a session inside a company: the credential that it was opened with, and with which it ends
 	// Owner and Address name a source that is read along; "" for none. They are not remembered.
 	Owner, Address string
+	// Guard names the registration of another API than rekey's own, as Origin.Guard; "" for none. It is not remembered.
+	Guard string
 }
 
 // Credential is a key, a personal access token or a session as a verdict needs it.
@@ -70,6 +73,7 @@ type Snapshot struct {
 	Principal  *Principal
 	Suspended  bool // the company is suspended, or is not there
 	Role       *role.Role
+	Guard      *protectedapi.Guard
 	Source     lock.Source // the zero Source when nothing is remembered of it, or it was not asked for
 }
 
@@ -112,8 +116,8 @@ func (u Use) Arrives() bool {
 type Store interface {
 	// Credential reads one credential by its ID: one call, one read unit.
 	Credential(ctx context.Context, id string) (*Credential, error)
-	// Snapshot reads in one call the credential (if cred is not empty), and the principal, company, custom role, parent and source
-	// that names says: one read unit each.
+	// Snapshot reads in one call the credential (if cred is not empty), and the principal, company, custom role, parent, source
+	// and registration that names says: one read unit each.
 	Snapshot(ctx context.Context, cred string, names Names) (Snapshot, error)
 	// CustomRole reads one role; nil if it is not there.
 	CustomRole(ctx context.Context, r id.Role) (*role.Role, error)

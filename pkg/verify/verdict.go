@@ -9,6 +9,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/protectedapi"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/token"
 )
@@ -58,6 +59,8 @@ type Origin struct {
 	RequestID string
 	// API, Method and Route, the path's template, are what was asked for; a request without a Route is no use of a key.
 	API, Method, Route string
+	// Guard is "<API>/<stage>" of another API than rekey's own, whose registration is read with the rest; "" otherwise.
+	Guard string
 }
 
 // Verdict is the judgement of one presented secret.
@@ -67,8 +70,9 @@ type Verdict struct {
 	Credential  *Credential // nil for Malformed, and for Unknown without such an ID
 	Principal   *Principal
 	Role        role.Role
-	LockedUntil time.Time // while the credential's owner is locked
-	Current     bool      // the secret is the credential's current one
+	Guard       *protectedapi.Guard // of Origin.Guard; nil where none is registered
+	LockedUntil time.Time           // while the credential's owner is locked
+	Current     bool                // the secret is the credential's current one
 
 	parent     *Credential // of a session inside a company
 	source     lock.Source

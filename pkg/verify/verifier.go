@@ -88,7 +88,7 @@ func (v *Verifier) verify(ctx context.Context, p Presented, o Origin, inquiry bo
 		return Verdict{Class: Malformed, Status: StatusMalformed}, nil
 	}
 	now := v.Now()
-	out, err := v.read(ctx, credID, o.Address)
+	out, err := v.read(ctx, credID, o)
 	if err != nil || out.Class == Unknown {
 		return out, err
 	}
@@ -97,12 +97,13 @@ func (v *Verifier) verify(ctx context.Context, p Presented, o Origin, inquiry bo
 
 // read gets all that the verdict depends on: one call when the credential's names are remembered, two when not. The second of
 // the two reads the source along, which this environment may not have met either.
-func (v *Verifier) read(ctx context.Context, credID, address string) (Verdict, error) {
+func (v *Verifier) read(ctx context.Context, credID string, o Origin) (Verdict, error) {
 	unknown := Verdict{Class: Unknown, Status: StatusUnknown}
 	names, remembered := v.names.get(credID)
 	var snap Snapshot
 	var err error
 	if remembered {
+		names.Guard = o.Guard
 		snap, err = v.Store.Snapshot(ctx, credID, names)
 	} else {
 		var c *Credential
@@ -114,7 +115,7 @@ func (v *Verifier) read(ctx context.Context, credID, address string) (Verdict, e
 		}
 		names = c.Names
 		ask := names
-		ask.Owner, ask.Address = c.Owner(), address
+		ask.Owner, ask.Address, ask.Guard = c.Owner(), o.Address, o.Guard
 		snap, err = v.Store.Snapshot(ctx, "", ask)
 		snap.Credential = c
 	}
@@ -130,7 +131,7 @@ func (v *Verifier) read(ctx context.Context, credID, address string) (Verdict, e
 		// The principal is gone, or items do not belong together: nothing that could be allowed.
 		return Verdict{Class: Unknown, Status: StatusUnknown, Credential: c}, nil
 	}
-	out := Verdict{Credential: c, Principal: p, parent: snap.Parent, source: snap.Source, sourceRead: !remembered}
+	out := Verdict{Credential: c, Principal: p, parent: snap.Parent, Guard: snap.Guard, source: snap.Source, sourceRead: !remembered}
 	switch built, ok := role.BuiltIn(p.RoleID); {
 	case ok:
 		out.Role = built
