@@ -18,6 +18,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/httpapi/meta"
 	"github.com/rekey-dev/rekey/pkg/httpapi/nodes"
 	"github.com/rekey-dev/rekey/pkg/httpapi/personalaccesstokens"
+	"github.com/rekey-dev/rekey/pkg/httpapi/protectedapis"
 	"github.com/rekey-dev/rekey/pkg/httpapi/roles"
 	"github.com/rekey-dev/rekey/pkg/httpapi/rotationpolicies"
 	"github.com/rekey-dev/rekey/pkg/httpapi/rotations"
@@ -42,6 +43,7 @@ var resources = []struct {
 	{"KeysFunction", func(a *httpapi.API) { keys.Register(a, &apikey.Service{}, nil, time.Now) }},
 	{"RotationPoliciesFunction", func(a *httpapi.API) { rotationpolicies.Register(a, nil, time.Now) }},
 	{"NodesFunction", func(a *httpapi.API) { nodes.Register(a, nil) }},
+	{"ProtectedAPIsFunction", func(a *httpapi.API) { protectedapis.Register(a, nil) }},
 	{"CompaniesFunction", func(a *httpapi.API) { companies.Register(a, nil) }},
 	{"EmployeesFunction", func(a *httpapi.API) { employees.Register(a, nil) }},
 	{"BillingFunction", func(a *httpapi.API) { billing.Register(a, nil, packages.Catalogue{}) }},

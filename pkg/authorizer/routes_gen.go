@@ -53,6 +53,11 @@ GET /personal-access-tokens
 POST /personal-access-tokens	
 DELETE /personal-access-tokens/{id}	
 GET /personal-access-tokens/{id}	
+GET /protected-apis	protected_apis:read
+POST /protected-apis	protected_apis:manage
+DELETE /protected-apis/{id}	protected_apis:manage
+GET /protected-apis/{id}	protected_apis:read
+PATCH /protected-apis/{id}	protected_apis:manage
 GET /roles	roles:read
 POST /roles	roles:create
 DELETE /roles/{id}	roles:delete

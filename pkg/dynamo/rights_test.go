@@ -37,6 +37,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/passkey"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/policy"
+	"github.com/rekey-dev/rekey/pkg/protectedapi"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
@@ -467,6 +468,29 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 	people.invite(made.Node.Place)
 	during("CredentialsFunction", func() { people.enrol(lost) })
 	during("SessionsFunction", func() { people.signIn(within.ID, narrow) })
+
+	during("ProtectedAPIsFunction", func() {
+		apis := &protectedapi.Service{Store: store, Now: clock, Rand: rand.Reader}
+		_, _ = store.Idempotency(t.Context(), "api", now)
+		with := c
+		with.Idempotency = repeatable("api")
+		in := protectedapi.New{Node: made.Node.ID, Name: "Recordings", Slug: "recordings", GatewayID: "a1b2c3d4e5", Stage: "prod",
+			Scopes: []protectedapi.Scope{{Name: "recordings:read", Kind: permission.Read}}}
+		a, err := apis.Register(t.Context(), with, in)
+		require.NoError(t, err)
+		fails(apis.Register(t.Context(), c, in))
+		in.Stage = "test"
+		fails(apis.Register(t.Context(), c, in))
+		fails(apis.Register(t.Context(), narrow, in))
+		ok(apis.Get(t.Context(), c, a.ID))
+		for _, q := range []string{"", string(a.ID)} {
+			_, _, err = apis.List(t.Context(), c, listing.Where{Node: made.Node.ID}, q, "", 50)
+			require.NoError(t, err)
+		}
+		stage, renamed := "v2", "Recorder"
+		lost(func() { ok(apis.Patch(t.Context(), c, a.ID, protectedapi.Patch{Stage: &stage, Name: &renamed})) })
+		require.NoError(t, apis.Delete(t.Context(), c, a.ID))
+	})
 
 	during("CalendarsFunction", func() {
 		calendars := &calendar.Service{Store: store, Now: clock, Rand: rand.Reader}

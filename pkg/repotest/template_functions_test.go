@@ -23,6 +23,7 @@ var environments = map[string][]string{
 	"AuthorizerFunction":           {"IDENTITY_TABLE", "AUDIT_TABLE", "PEPPERS_SECRET", "HOLD"},
 	"NodesFunction":                {"DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "CURSOR_SECRET"},
 	"BillingFunction":              {"IDENTITY_TABLE", "DIRECTORY_TABLE", "CURSOR_SECRET"},
+	"ProtectedAPIsFunction":        {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "CURSOR_SECRET"},
 	"CompaniesFunction":            {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "CURSOR_SECRET"},
 	"CalendarsFunction":            {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "CURSOR_SECRET"},
 	"EmployeesFunction":            {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "CURSOR_SECRET", "MAIL_SENDER", "PORTAL_URL"},

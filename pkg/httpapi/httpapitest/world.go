@@ -29,6 +29,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/httpapi/meta"
 	"github.com/rekey-dev/rekey/pkg/httpapi/nodes"
 	"github.com/rekey-dev/rekey/pkg/httpapi/personalaccesstokens"
+	"github.com/rekey-dev/rekey/pkg/httpapi/protectedapis"
 	"github.com/rekey-dev/rekey/pkg/httpapi/roles"
 	"github.com/rekey-dev/rekey/pkg/httpapi/rotationpolicies"
 	"github.com/rekey-dev/rekey/pkg/httpapi/rotations"
@@ -90,6 +91,7 @@ func serve(t *testing.T, inner *rekeytest.World) *World {
 	me.Register(w.API, w.Store)
 	meta.Register(w.API, []byte(`{"openapi":"3.1.0"}`))
 	personalaccesstokens.Register(w.API, w.Tokens, w.Now)
+	protectedapis.Register(w.API, w.APIs)
 	roles.Register(w.API, w.Roles)
 	rotationpolicies.Register(w.API, w.Policies, w.Now)
 	rotations.Register(w.API, w.Rotations, w.Now)
