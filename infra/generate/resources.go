@@ -25,6 +25,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/httpapi/serviceaccounts"
 	"github.com/rekey-dev/rekey/pkg/httpapi/sessions"
 	"github.com/rekey-dev/rekey/pkg/httpapi/setup"
+	"github.com/rekey-dev/rekey/pkg/httpapi/verify"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 )
 
@@ -38,6 +39,7 @@ var resources = []struct {
 	{"HealthFunction", func(a *httpapi.API) { meta.Register(a, nil) }},
 	{"MeFunction", func(a *httpapi.API) { me.Register(a, nil) }},
 	{"KeyStatusFunction", func(a *httpapi.API) { keystatus.Register(a, nil) }},
+	{"VerifyFunction", func(a *httpapi.API) { verify.Register(a, nil) }},
 	{"ServiceAccountsFunction", func(a *httpapi.API) { serviceaccounts.Register(a, nil, nil, nil, time.Now) }},
 	{"RotationsFunction", func(a *httpapi.API) { rotations.Register(a, &rotation.Service{}, time.Now) }},
 	{"KeysFunction", func(a *httpapi.API) { keys.Register(a, &apikey.Service{}, nil, time.Now) }},

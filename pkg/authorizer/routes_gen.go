@@ -89,4 +89,5 @@ POST /service-accounts/{id}/unlock	keys:unlock	principal.unlocked//service_accou
 GET /sessions	
 DELETE /sessions/{id}	
 GET /usage	billing:read
+POST /verify	keys:verify
 `

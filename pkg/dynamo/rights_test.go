@@ -48,6 +48,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/token"
 	"github.com/rekey-dev/rekey/pkg/tree"
 	"github.com/rekey-dev/rekey/pkg/usage"
+	"github.com/rekey-dev/rekey/pkg/verification"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
@@ -388,6 +389,31 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		require.NoError(t, nodes.Delete(t.Context(), c, n.ID))
 	})
 
+	during("ProtectedAPIsFunction", func() {
+		apis := &protectedapi.Service{Store: store, Now: clock, Rand: rand.Reader}
+		_, _ = store.Idempotency(t.Context(), "api", now)
+		with := c
+		with.Idempotency = repeatable("api")
+		in := protectedapi.New{Node: made.Node.ID, Name: "Recordings", Slug: "recordings", GatewayID: "a1b2c3d4e5", Stage: "prod",
+			Scopes: []protectedapi.Scope{{Name: "recordings:read", Kind: permission.Read}}}
+		a, err := apis.Register(t.Context(), with, in)
+		require.NoError(t, err)
+		fails(apis.Register(t.Context(), c, in))
+		in.Stage = "test"
+		fails(apis.Register(t.Context(), c, in))
+		fails(apis.Register(t.Context(), narrow, in))
+		ok(apis.Get(t.Context(), c, a.ID))
+		for _, q := range []string{"", string(a.ID)} {
+			_, _, err = apis.List(t.Context(), c, listing.Where{Node: made.Node.ID}, q, "", 50)
+			require.NoError(t, err)
+		}
+		stage, renamed := "v2", "Recorder"
+		lost(func() { ok(apis.Patch(t.Context(), c, a.ID, protectedapi.Patch{Stage: &stage, Name: &renamed})) })
+		require.NoError(t, apis.Delete(t.Context(), c, a.ID))
+		in.Name, in.Slug, in.Scopes = "Alerts", "alerts", []protectedapi.Scope{{Name: "alerts:read", Kind: permission.Read}}
+		ok(apis.Register(t.Context(), c, in))
+	})
+
 	during("RolesFunction", func() {
 		roles := &grant.Service{Store: store, Fold: fold.Name, Now: clock, Rand: rand.Reader}
 		_, _ = store.Idempotency(t.Context(), "role", now)
@@ -403,6 +429,9 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 			_, _, err = roles.List(t.Context(), c, f, "", 50)
 			require.NoError(t, err)
 		}
+		partly := c
+		partly.Caller.Effective = permission.Of(permission.RolesCreate)
+		ok(roles.Create(t.Context(), partly, grant.New{Node: made.Node.ID, Name: "Alerter", Permissions: []string{"alerts:read"}}))
 		renamed := "Auditor"
 		lost(func() { ok(roles.Patch(t.Context(), c, r.ID, grant.Patch{Name: &renamed})) })
 		ok(roles.Patch(t.Context(), c, r.ID, grant.Patch{Description: &renamed, AssignableTo: &[]role.Assignee{role.ServiceAccount}}))
@@ -468,29 +497,6 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 	people.invite(made.Node.Place)
 	during("CredentialsFunction", func() { people.enrol(lost) })
 	during("SessionsFunction", func() { people.signIn(within.ID, narrow) })
-
-	during("ProtectedAPIsFunction", func() {
-		apis := &protectedapi.Service{Store: store, Now: clock, Rand: rand.Reader}
-		_, _ = store.Idempotency(t.Context(), "api", now)
-		with := c
-		with.Idempotency = repeatable("api")
-		in := protectedapi.New{Node: made.Node.ID, Name: "Recordings", Slug: "recordings", GatewayID: "a1b2c3d4e5", Stage: "prod",
-			Scopes: []protectedapi.Scope{{Name: "recordings:read", Kind: permission.Read}}}
-		a, err := apis.Register(t.Context(), with, in)
-		require.NoError(t, err)
-		fails(apis.Register(t.Context(), c, in))
-		in.Stage = "test"
-		fails(apis.Register(t.Context(), c, in))
-		fails(apis.Register(t.Context(), narrow, in))
-		ok(apis.Get(t.Context(), c, a.ID))
-		for _, q := range []string{"", string(a.ID)} {
-			_, _, err = apis.List(t.Context(), c, listing.Where{Node: made.Node.ID}, q, "", 50)
-			require.NoError(t, err)
-		}
-		stage, renamed := "v2", "Recorder"
-		lost(func() { ok(apis.Patch(t.Context(), c, a.ID, protectedapi.Patch{Stage: &stage, Name: &renamed})) })
-		require.NoError(t, apis.Delete(t.Context(), c, a.ID))
-	})
 
 	during("CalendarsFunction", func() {
 		calendars := &calendar.Service{Store: store, Now: clock, Rand: rand.Reader}
@@ -594,6 +600,22 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		ok(status.Status(t.Context(), regenerated.Secret, from("192.0.2.1")))
 		require.NoError(t, status.Revoke(t.Context(), made.Secret, "", from("192.0.2.1")))
 		require.NoError(t, keys.RevokeHeld(t.Context(), c, old.View.Key.ID, 1, "", ""))
+	})
+
+	verified := issued(t, keys, c, other.Account.ID).Secret
+	during("VerifyFunction", func() {
+		gateways := &verification.Service{Store: store, Judge: &verify.Verifier{Store: verification.Counting{Store: store}, Peppers: ring{}, Now: clock,
+			Rand: rand.Reader, Policy: judge.Policy}}
+		ask := func(s token.Secret, ip, require string) {
+			in := verification.Request{Secret: s, SourceIP: ip, Route: "GET /orders/{id}"}
+			if require != "" {
+				in.Require = &require
+			}
+			ok(gateways.Verify(t.Context(), c, in))
+		}
+		lost(func() { ask(verified, "192.0.2.9", "recordings:read OR keys:read") })
+		ask(verified, "", "")
+		ask(wrong(), "192.0.2.1", "")
 	})
 
 	freezes, err := (&calendar.Service{Store: store, Now: clock, Rand: rand.Reader}).Create(t.Context(), c,

@@ -52,6 +52,8 @@ type Operation struct {
 	MaxBody     int          // the most bytes of the body, where MaxBody of the package is too few
 	CSV         bool         // can answer with a Table; its input has a Format
 	Errors      []fault.Kind // beyond those that come with the route
+	// Fresh says that no answer is kept: a POST that decides anew each time ignores Idempotency-Key, as public ones do.
+	Fresh bool
 	// RepeatScope, on a public POST that can be repeated, returns who repeats it. On other POSTs it is the caller.
 	RepeatScope func(in any) string
 	// ByKey says that it acts on the very key that calls: a repeat is that key's, and not another key's of the same principal.
@@ -65,7 +67,7 @@ func (op *Operation) secretMember() string { return cmp.Or(op.SecretMember, "sec
 func (op *Operation) public() bool { return op.Access.Public }
 
 func (op *Operation) repeatable() bool {
-	return op.Method == http.MethodPost && (!op.public() || op.RepeatScope != nil)
+	return op.Method == http.MethodPost && !op.Fresh && (!op.public() || op.RepeatScope != nil)
 }
 
 func (op *Operation) status() int {

@@ -41,6 +41,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/tenancy"
 	"github.com/rekey-dev/rekey/pkg/token"
 	"github.com/rekey-dev/rekey/pkg/tree"
+	"github.com/rekey-dev/rekey/pkg/verification"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
 
@@ -89,7 +90,8 @@ type World struct {
 	SignIn    *signin.Service
 	Verifier  *verify.Verifier // one environment's
 	Status    *keystatus.Service
-	GaveUp    []string // writes that Verifier gave up
+	Gateways  *verification.Service // what answers gateways that are not API Gateway
+	GaveUp    []string              // writes that Verifier gave up
 
 	MSP      msp.MSP
 	Root     place.Place
@@ -133,6 +135,9 @@ func Empty(t TB) *World {
 	w.SignIn = &signin.Service{Store: w.Store, Ceremonies: ceremony.Ceremonies{}, Mint: w.Mint, Now: w.Clock.Now, Rand: w.Rand}
 	w.Verifier = w.Environment(w.Store)
 	w.Verifier.Failed = func(what string, _ error) { w.GaveUp = append(w.GaveUp, what) }
+	judge := w.Environment(verification.Counting{Store: w.Store})
+	judge.Failed = w.Verifier.Failed
+	w.Gateways = &verification.Service{Store: w.Store, Judge: judge}
 	w.Status = &keystatus.Service{Judge: w.Verifier, Keys: w.Keys, Tokens: w.Tokens, Sessions: w.SignIn}
 	t.Cleanup(w.judge)
 	return w

@@ -27,7 +27,7 @@ var layers = []struct {
 	{name: "domain", imports: []string{"values", "domain"},
 		packages: []string{"accesstoken", "apikey", "audit", "authz", "billing", "calendar", "call", "change", "company", "delivery", "dispatch",
 			"employee", "grant", "idempotency", "keystatus", "listing", "mailbox", "mint", "msp", "node", "notice", "onetime", "page", "passkey", "policy", "precondition", "protectedapi", "role",
-			"rotation", "secretrotation", "serviceaccount", "session", "setup", "signin", "staff", "sweep", "tenancy", "tree", "usage", "verify"},
+			"rotation", "secretrotation", "serviceaccount", "session", "setup", "signin", "staff", "sweep", "tenancy", "tree", "usage", "verification", "verify"},
 		why: "The rules can be read, tested and moved without AWS, HTTP or a table's layout."},
 	{name: "wire", packages: []string{"awsjson"},
 		why: "Two adapters send the same signed call; it knows neither."},

@@ -114,6 +114,7 @@ var expectedRoutes = []templateRoute{
 	{"DELETE", "/sessions/{id}", "SessionsFunction", false},
 	{"POST", "/setup", "SetupFunction", true},
 	{"GET", "/usage", "BillingFunction", false},
+	{"POST", "/verify", "VerifyFunction", false},
 }
 
 // templateRoutes reads the routes of template.yaml, sorted by path and method. Whatever is said about authorization at

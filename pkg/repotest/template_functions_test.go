@@ -34,6 +34,7 @@ var environments = map[string][]string{
 	"RotationsFunction":            {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "CURSOR_SECRET"},
 	"SweeperFunction":              {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "PEPPERS_SECRET", "HOLD"},
 	"KeysFunction":                 {"IDENTITY_TABLE", "DIRECTORY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "CURSOR_SECRET"},
+	"VerifyFunction":               {"IDENTITY_TABLE", "AUDIT_TABLE", "PEPPERS_SECRET", "HOLD"},
 	"KeyStatusFunction":            {"IDENTITY_TABLE", "AUDIT_TABLE", "PEPPERS_SECRET", "HOLD"},
 	"MeFunction":                   {"IDENTITY_TABLE", "DIRECTORY_TABLE"},
 	"SessionsFunction":             {"IDENTITY_TABLE", "AUDIT_TABLE", "TRANSIENT_TABLE", "PEPPERS_SECRET", "DERIVATION_SECRET", "CURSOR_SECRET", "SIGN_IN_DOMAIN", "SIGN_IN_ORIGINS"},

@@ -32,6 +32,9 @@ var Verdicts = []Verdict{Accepted, MissingScope, Retired, Revoked, Expired, Inac
 // Own is the API of rekey itself; others go by the ID that API Gateway gave them.
 const Own = "rekey"
 
+// Verified stands for what gateways that are not API Gateway asked about with POST /verify. Their routes are as they name them.
+const Verified = "verify"
+
 // Other stands for source and route in the one row of a verdict for all that is beyond RowsAnHour.
 const Other = "other"
 

@@ -36,6 +36,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/httpapi/serviceaccounts"
 	"github.com/rekey-dev/rekey/pkg/httpapi/sessions"
 	"github.com/rekey-dev/rekey/pkg/httpapi/setup"
+	"github.com/rekey-dev/rekey/pkg/httpapi/verify"
 	"github.com/rekey-dev/rekey/pkg/idempotency"
 	"github.com/rekey-dev/rekey/pkg/page"
 	"github.com/rekey-dev/rekey/pkg/passkey"
@@ -97,6 +98,7 @@ func serve(t *testing.T, inner *rekeytest.World) *World {
 	rotations.Register(w.API, w.Rotations, w.Now)
 	serviceaccounts.Register(w.API, w.Accounts, w.World.Keys, w.Rotations, w.Now)
 	setup.Register(w.API, w.Setup)
+	verify.Register(w.API, w.Gateways)
 	return w
 }
 

@@ -25,7 +25,7 @@ type usageInput struct {
 type Use struct {
 	SourceIP  string `json:"source_ip" doc:"IPv4 address, or /64 network of an IPv6 address; other: what is beyond 200 rows an hour"`
 	UserAgent string `json:"user_agent" doc:"Of the last request in each hour"`
-	API       string `json:"api" doc:"rekey, or the ID that API Gateway gave to another API"`
+	API       string `json:"api" doc:"rekey, verify for what a gateway asked about with POST /verify, or the ID that API Gateway gave to another API"`
 	Method    string `json:"method"`
 	Route     string `json:"route" doc:"The path's template"`
 	Verdict   string `json:"verdict" enum:"accepted,retired,revoked,expired,wrong_secret,missing_scope,locked,inactive,company_suspended" doc:"missing_scope is a 403 of any kind; wrong_secret has no route, and only the last count of each source"`
