@@ -21,7 +21,6 @@ import (
 	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
-	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/node"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/place"
@@ -39,7 +38,7 @@ type Store interface {
 	// Assigned counts who has a role.
 	Assigned(ctx context.Context, r id.Role) (role.Assigned, error)
 	protectedapi.Holdings
-	List(ctx context.Context, q listing.Query) (listing.Page, error)
+	protectedapi.Lister
 	// Deny puts the record of a refusal; that it is there already is no error.
 	Deny(ctx context.Context, event audit.Event) error
 	// Commit carries out a change or none of it: see change.Set.

@@ -12,6 +12,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/place"
+	"github.com/rekey-dev/rekey/pkg/protectedapi"
 	"github.com/rekey-dev/rekey/pkg/role"
 )
 
@@ -57,6 +58,12 @@ func (s *Service) List(ctx context.Context, c call.Call, f Filter, after string,
 		roles[i] = seen(c.Caller, r)
 	}
 	return roles, page.Next, nil
+}
+
+// Scopes returns the protected APIs whose scopes the caller's place can use: see protectedapi.Offered. Whoever is signed in may know
+// which there are.
+func (s *Service) Scopes(ctx context.Context, c call.Call) ([]protectedapi.API, error) {
+	return protectedapi.Offered(ctx, s.Store, c.Caller)
 }
 
 // byID is the list of the one role with an ID, or of none.

@@ -79,7 +79,7 @@ type issueInput struct {
 	ID   string `path:"id" maxLength:"100"`
 	Body struct {
 		Name      string                `json:"name" minLength:"1" maxLength:"100" doc:"Need not be unique"`
-		Scopes    *httpapi.Texts        `json:"scopes,omitempty" maxItems:"80" maxLength:"81" doc:"Permissions of the account's role; left out: all of the role's now; empty: none"`
+		Scopes    *httpapi.Texts        `json:"scopes,omitempty" maxItems:"80" maxLength:"81" doc:"Permissions of the account's role, and scopes of protected APIs at its place or above which the role holds by name or by kind; left out: all that the role names now, which of protected APIs is nothing in a built-in role; empty: none"`
 		ExpiresAt httpapi.Field[string] `json:"expires_at,omitempty" nullable:"true" format:"date-time" doc:"In the future; null or left out: never"`
 		Type      string                `json:"type,omitempty" enum:"secret" default:"secret"`
 		DeliverTo *DeliverTo            `json:"deliver_to,omitempty" doc:"Then no secret is in the answer: it goes where this says"`

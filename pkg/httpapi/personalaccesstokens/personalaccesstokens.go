@@ -76,7 +76,7 @@ func tokenID(text string) (id.PAT, error) {
 type createInput struct {
 	Body struct {
 		Name      string         `json:"name" minLength:"1" maxLength:"100" doc:"Need not be unique"`
-		Scopes    *httpapi.Texts `json:"scopes,omitempty" maxItems:"80" maxLength:"81" doc:"Permissions that the caller holds now; left out: all of the employee's role; empty: none"`
+		Scopes    *httpapi.Texts `json:"scopes,omitempty" maxItems:"80" maxLength:"81" doc:"Permissions and scopes of protected APIs that the caller holds now; left out: all of the employee's role, and every protected scope of a kind that it holds, those that are declared later included; empty: none"`
 		ExpiresAt string         `json:"expires_at,omitempty" format:"date-time" doc:"In the future, at most a year from now; left out: 90 days from now"`
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/precondition"
+	"github.com/rekey-dev/rekey/pkg/protectedapi"
 	"github.com/rekey-dev/rekey/pkg/role"
 )
 
@@ -28,6 +29,8 @@ type Service interface {
 	Get(ctx context.Context, c call.Call, r id.Role) (role.Custom, error)
 	Patch(ctx context.Context, c call.Call, r id.Role, in grant.Patch) (role.Custom, error)
 	Delete(ctx context.Context, c call.Call, r id.Role) error
+	// Scopes returns the protected APIs whose scopes the caller's place can use, in any order.
+	Scopes(ctx context.Context, c call.Call) ([]protectedapi.API, error)
 }
 
 // Register adds the operations.
@@ -50,7 +53,7 @@ type Role struct {
 	ID            string   `json:"id" maxLength:"25" example:"role_BuiltinIntegration00"`
 	Name          string   `json:"name" maxLength:"100"`
 	Description   string   `json:"description" maxLength:"500"`
-	Permissions   []string `json:"permissions" nullable:"false" maxItems:"80"`
+	Permissions   []string `json:"permissions" nullable:"false" maxItems:"80" doc:"Built-in roles hold the scopes of protected APIs by their kind, beside what is listed here: owner and admin all, operator and viewer those of kind read, integration and automation those of read and execute, which a key has to name"`
 	BuiltIn       bool     `json:"built_in"`
 	AssignableTo  []string `json:"assignable_to" nullable:"false" enum:"employee,service_account" maxItems:"2" doc:"What it can be given to"`
 	NodeID        *string  `json:"node_id" doc:"The node that a custom role belongs to; null for a built-in one"`
@@ -109,7 +112,7 @@ type createInput struct {
 		NodeID       string        `json:"node_id" minLength:"1" maxLength:"100" doc:"The node that it belongs to; it can be given there and below"`
 		Name         string        `json:"name" minLength:"1" maxLength:"100" doc:"Unique among the node's roles and the built-in ones, without regard to case"`
 		Description  string        `json:"description,omitempty" maxLength:"500"`
-		Permissions  httpapi.Texts `json:"permissions" maxItems:"80" doc:"Of the catalogue (GET /permissions); each of them the caller holds"`
+		Permissions  httpapi.Texts `json:"permissions" maxItems:"80" doc:"Of GET /permissions, the scopes of protected APIs of the node and above included; each of them the caller holds"`
 		AssignableTo *[]string     `json:"assignable_to,omitempty" nullable:"false" enum:"employee,service_account" minItems:"1" maxItems:"2" doc:"Left out: whatever can hold all of the permissions"`
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rekey-dev/rekey/pkg/httpapi/httpapitest"
+	"github.com/rekey-dev/rekey/pkg/rekeytest"
 )
 
 const members = "id name description permissions built_in assignable_to node_id created_by created_by_name created_at updated_at"
@@ -49,13 +50,35 @@ func TestPermissions_AreAllListedByName_W2(t *testing.T) {
 	require.Len(t, items, 47)
 	var names []string
 	for _, p := range items {
-		require.Equal(t, httpapitest.Words("id name description category assignable_to"), httpapitest.Members(p))
+		require.Equal(t, httpapitest.Words("id name description category assignable_to kind protected_api_id"), httpapitest.Members(p))
 		names = append(names, strings.ToLower(p["name"].(string)))
 	}
 	require.True(t, slices.IsSorted(names))
 	rotate := slices.IndexFunc(items, func(p map[string]any) bool { return p["id"] == "service_accounts:rotate" })
 	require.Equal(t, "Rotate Service Account Secret", items[rotate]["name"])
 	require.Equal(t, []any{"employee"}, items[rotate]["assignable_to"])
+}
+
+func TestPermissions_ListTheScopesThatProtectedAPIsDeclare_B12_W2(t *testing.T) {
+	w := httpapitest.New(t)
+	a := w.Register(rekeytest.Recordings(w.Below))
+	scopes := func(p *rekeytest.Person, query string) (out []map[string]any) {
+		for _, item := range w.Call(p.Secret, get("/permissions", query)).Items(t) {
+			if item["kind"] != nil {
+				out = append(out, item)
+			}
+		}
+		return out
+	}
+	got := scopes(w.CompanyAdmin, "")
+	require.Len(t, got, 4)
+	require.Equal(t, map[string]any{"id": "recordings:read", "name": "recordings:read", "description": "List and play recordings.", "category": "Recordings",
+		"assignable_to": []any{"employee", "service_account"}, "kind": "read", "protected_api_id": string(a.ID)}, got[2])
+	require.Equal(t, got, scopes(w.Owner, "assignable_to=service_account"))
+	require.Empty(t, scopes(w.SiblingAdmin, ""), "elsewhere they do not exist")
+	first := w.Call(w.Owner.Secret, get("/permissions", "limit=40")).JSON(t)
+	rest := w.Call(w.Owner.Secret, get("/permissions", "limit=40&cursor="+first["next"].(string))).Items(t)
+	require.Len(t, rest, 47+4-40)
 }
 
 func TestPermissions_AServiceAccountNeverHoldsItsOwnManagement_W2(t *testing.T) {
