@@ -26,8 +26,8 @@ help: ## list the targets
 # --- the local stack
 
 .PHONY: run stop clean logs
-run: $(VENV)/installed ## build and start rekey on this machine, or redeploy what changed (PORT=4566)
-	@$(STACK) up $(if $(PORT),--port $(PORT))
+run: $(VENV)/installed ## build and start rekey on this machine, or redeploy what changed (PORT=4566, EXAMPLE=1)
+	@$(STACK) up $(if $(PORT),--port $(PORT)) $(if $(EXAMPLE),--example)
 
 stop: $(VENV)/installed ## stop it; its state is kept
 	@$(STACK) down
@@ -73,7 +73,7 @@ test-local: $(VENV)/installed
 
 test-template: $(SAM)/installed
 	$(SAM)/bin/ruff check --no-cache $(PYTHON_FILES)
-	$(SAM)/bin/cfn-lint template.yaml
+	$(SAM)/bin/cfn-lint template.yaml infra/examples/*/template.yaml
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(SAM)/bin/sam validate --lint
 
 test-build: $(SAM)/installed
@@ -92,7 +92,7 @@ test-store: $(VENV)/installed dynoxide
 	  $(WITH_DYNOXIDE) go run ./infra/bench -only $$group; done; fi
 
 test-e2e: $(VENV)/installed
-	$(STACK) --folder $(LOCAL)/test with -- go test -count=1 ./infra/e2e/...
+	$(STACK) --folder $(LOCAL)/test with --example -- go test -count=1 ./infra/e2e/...
 
 dynoxide:
 	@if [ -x $(DYNOXIDE) ]; then exit 0; \
@@ -106,6 +106,11 @@ dynoxide:
 	fi
 
 # --- the functions: `sam build` and `make run` both come here, with ARTIFACTS_DIR
+
+# The function of infra/examples/protected-api.
+build-RecordingsFunction:
+	@CGO_ENABLED=0 GOOS=$(GOOS) GOARCH=$(GOARCH) go build -tags lambda.norpc -trimpath -ldflags "-s -w" \
+	  -o "$(ARTIFACTS_DIR)/bootstrap" ./infra/examples/protected-api/recordings
 
 # KeyStatusFunction is functions/keystatus.
 build-%Function:

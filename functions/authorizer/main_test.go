@@ -24,7 +24,7 @@ func samples(t *testing.T) map[string]string {
 	t.Helper()
 	names, err := filepath.Glob("../../events/authorizer-*.json")
 	require.NoError(t, err)
-	require.Len(t, names, 3)
+	require.Len(t, names, 6)
 	out := map[string]string{}
 	for _, name := range names {
 		text, err := os.ReadFile(name)

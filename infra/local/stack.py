@@ -1,10 +1,13 @@
 """The local stack, from the command line (the Makefile's run, stop, clean, logs, test and bench).
 
-    stack.py [--folder DIR] up [--port N]       build, start or keep running, deploy, say what to do next
+    stack.py [--folder DIR] up [--port N] [--example]
+                                               build, start or keep running, deploy (also the example),
+                                               say what to do next
     stack.py [--folder DIR] down               stop, keep the state
     stack.py [--folder DIR] clean              stop, forget the state
     stack.py [--folder DIR] logs [FUNCTION]    follow the functions' logs
-    stack.py [--folder DIR] with -- COMMAND    run COMMAND with REKEY_STACK on a fresh stack, which is stopped after it
+    stack.py [--folder DIR] with [--example] -- COMMAND
+                                               run COMMAND with REKEY_STACK on a fresh stack, which is stopped after it
     stack.py [--folder DIR] emulator -- COMMAND  likewise on the emulator alone, with REKEY_DYNAMODB_ENDPOINT
 """
 
@@ -26,6 +29,7 @@ from emulator import REGION, Emulator, Failure, free_port
 from logs import Logs
 
 NAME = "rekey"
+EXAMPLE, EXAMPLE_STAGE = "recordings", "prod"  # a stack of its own, see infra/examples/protected-api
 STAGE = "v1"
 DEFAULT_PORT = 4566
 HEALTH_SECONDS = 30
@@ -45,7 +49,7 @@ class Stack:
         self.folder = self.emulator.folder
         self.file = self.folder / "stack.json"
 
-    def up(self, port=None, stop_with_parent=False):
+    def up(self, port=None, stop_with_parent=False, example=False):
         """Builds, starts or keeps running, deploys, checks that it answers; returns what stack.json holds.
 
         Port 0 is any free one.
@@ -54,13 +58,16 @@ class Stack:
         if running and port and port != running["port"]:
             raise Failure(f"this stack already runs on port {running['port']}; `make stop` first")
         template = read_template(ROOT / "template.yaml")
-        build(functions(template), self.folder / "build")
+        guarded = read_template(ROOT / "infra" / "examples" / "protected-api" / "template.yaml")
+        build(functions(template) + (functions(guarded) if example else []), self.folder / "build")
         if not running:
             chosen = free_port() if port == 0 else port or DEFAULT_PORT
             self.emulator.start(chosen, stop_with_parent=stop_with_parent)
         client(self.emulator.endpoint, "ses").verify_email_identity(EmailAddress=SENDER)
         names = deploy(self.emulator.endpoint, template, NAME, self.folder / "build", {**PARAMETERS, **self._sign_in()})
         description = self._describe(names)
+        if example:
+            self._deploy_example(guarded, names, description)
         self._check_health(description["api_url"])
         return description
 
@@ -69,6 +76,15 @@ class Stack:
         port = self.emulator.running()["port"]
         origins = [f"http://localhost:{port}", f"http://127.0.0.1:{port}", "http://localhost", "https://localhost"]
         return {"SignInDomain": "localhost", "SignInOrigins": ",".join(origins)}
+
+    def _deploy_example(self, template, names, description):
+        """Deploys the API that rekey is to guard, and adds to stack.json where it is."""
+        function = client(self.emulator.endpoint, "lambda").get_function(FunctionName=names["AuthorizerFunction"])
+        arn = function["Configuration"]["FunctionArn"]
+        api = deploy(self.emulator.endpoint, template, EXAMPLE, self.folder / "build", {"AuthorizerArn": arn})["Api"]
+        url = f"{self.emulator.endpoint}/_aws/execute-api/{api}/{EXAMPLE_STAGE}"
+        description["example"] = {"api_id": api, "stage": EXAMPLE_STAGE, "url": url}
+        self.file.write_text(json.dumps(description, indent=2) + "\n")
 
     def _describe(self, names):
         endpoint = self.emulator.endpoint
@@ -140,6 +156,8 @@ def introduce(stack):
     """What `make run` ends with."""
     api_url = stack["api_url"]
     print(f"rekey runs at {api_url} (all addresses and names: .local/stack.json)")
+    if "example" in stack:
+        print(f"The example of an API that it guards: {stack['example']['url']} (infra/examples/protected-api)")
     # Whatever the code, 409 says that the owner exists; a wrong code counts nowhere.
     if request(f"{api_url}/setup", first_owner("0" * 43))[0] == 409:
         print("It is set up already: the owner's token is the one that set-up showed. `make clean` forgets everything.")
@@ -150,7 +168,7 @@ def introduce(stack):
           f"  -d '{json.dumps(first_owner(stack['setup_code']))}'\n")
 
 
-def run_with(stack, command, emulator_only):
+def run_with(stack, command, emulator_only, example=False):
     """Runs the command on a fresh stack; returns its exit status. The stack is stopped whatever happens."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     stack.forget()
@@ -160,7 +178,7 @@ def run_with(stack, command, emulator_only):
             stack.emulator.start(free_port(), stop_with_parent=True)
             found_by = {"REKEY_DYNAMODB_KIND": "ministack", "REKEY_DYNAMODB_ENDPOINT": stack.emulator.endpoint}
         else:
-            stack.up(0, stop_with_parent=True)
+            stack.up(0, stop_with_parent=True, example=example)
             found_by = {"REKEY_STACK": str(stack.file)}
         status = subprocess.run(command, env={**os.environ, **found_by}).returncode
     finally:
@@ -183,12 +201,16 @@ def main():
     parser = argparse.ArgumentParser(description="The local stack.")
     parser.add_argument("--folder", type=pathlib.Path, default=ROOT / ".local")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("up").add_argument("--port", type=int)
+    up = commands.add_parser("up")
+    up.add_argument("--port", type=int)
+    up.add_argument("--example", action="store_true")
     commands.add_parser("down")
     commands.add_parser("clean")
     commands.add_parser("logs").add_argument("function", nargs="?")
     for name in ("with", "emulator"):
-        commands.add_parser(name).add_argument("argv", nargs="+")
+        runs = commands.add_parser(name)
+        runs.add_argument("--example", action="store_true")
+        runs.add_argument("argv", nargs="+")
     options = parser.parse_args()
 
     stack = Stack(options.folder)
@@ -196,14 +218,14 @@ def main():
         return follow(stack.logs(), options.function)
     stack.emulator.lock()
     if options.command == "up":
-        introduce(stack.up(options.port))
+        introduce(stack.up(options.port, example=options.example))
     elif options.command == "down":
         print("stopped; its state is kept" if stack.down() else "was not running")
     elif options.command == "clean":
         stack.forget()
         print("stopped; its state is forgotten")
     else:
-        return run_with(stack, options.argv, options.command == "emulator")
+        return run_with(stack, options.argv, options.command == "emulator", options.example)
 
 
 def follow(logs, function):

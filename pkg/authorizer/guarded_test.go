@@ -1,7 +1,10 @@
 package authorizer_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,6 +102,21 @@ func TestInvoke_AProtectedAPIsRoutesAreOpenToWhoHoldsTheirScope_B12(t *testing.T
 		ok, ctx := g.record(shape, "GET", "$default", k.Secret)
 		require.False(t, ok)
 		require.Equal(t, "recordings:write", ctx["missing_permission"])
+	}
+}
+
+func TestSamples_OfAProtectedAPIAreAnswered_B12(t *testing.T) {
+	for _, shape := range []string{"rest", "http1", "http2"} {
+		g := newGate(t)
+		g.Register(rekeytest.Recordings(g.Root))
+		text, err := os.ReadFile("../../events/authorizer-protected-" + shape + ".json")
+		require.NoError(t, err)
+		for scope, allowed := range map[string]bool{"recordings:read": true, "recordings:export": false} {
+			out, err := g.a.Invoke(g.Ctx, bytes.ReplaceAll(text, []byte("SECRET"), []byte(g.recorder(scope).Secret.Reveal())))
+			require.NoError(t, err)
+			require.Equal(t, allowed, strings.Contains(string(out), `"Allow"`) || strings.Contains(string(out), `"isAuthorized":true`), "%s: %s", shape, out)
+			require.Equal(t, !allowed, strings.Contains(string(out), `"missing_scope":"recordings:read"`))
+		}
 	}
 }
 

@@ -23,9 +23,11 @@ type template struct {
 	tree map[string]any
 }
 
-func loadTemplate(t *testing.T) template {
+func loadTemplate(t *testing.T) template { return loadTemplateOf(t, "template.yaml") }
+
+func loadTemplateOf(t *testing.T, file string) template {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(templateRoot, "template.yaml"))
+	text, err := os.ReadFile(filepath.Join(templateRoot, file))
 	require.NoError(t, err)
 	var document yaml.Node
 	require.NoError(t, yaml.Unmarshal(text, &document))

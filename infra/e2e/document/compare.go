@@ -15,7 +15,7 @@ var volatile = []struct {
 	{regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+/_aws/execute-api/[0-9a-z]+/v1|https://[0-9a-z]+\.execute-api\.[0-9a-z-]+\.amazonaws\.com/v1`), false, "<url>"},
 	{secretOrStub, true, "<secret>"},
 	{regexp.MustCompile(`\brole_Builtin[0-9A-Za-z]{13}\b`), false, "$0"},
-	{regexp.MustCompile(`\b(?:msp|node|co|emp|role|sa|key|pat|ses|rot|pol|cal|evt)_[0-9A-Za-z]{20}\b`), true, "<id>"},
+	{regexp.MustCompile(`\b(?:msp|node|co|emp|role|sa|key|pat|ses|rot|pol|cal|api|evt)_[0-9A-Za-z]{20}\b`), true, "<id>"},
 	{regexp.MustCompile(`\brk[a-z]_[0-9A-Za-z]{4}\b`), true, "<prefix>"},
 	{regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`), true, "<request>"},
 	{regexp.MustCompile(`\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(?:\.[0-9]+)?Z`), false, "<time>"},

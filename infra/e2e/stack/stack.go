@@ -32,6 +32,11 @@ type Stack struct {
 	SignIn struct {
 		Origin string `json:"origin"` // of a page that people sign in on
 	} `json:"sign_in"`
+	Example struct { // the API that rekey guards, with --example
+		URL   string `json:"url"` // with the stage, without a slash at the end
+		APIID string `json:"api_id"`
+		Stage string `json:"stage"`
+	} `json:"example"`
 	Mail struct {
 		Sender   string `json:"sender"`
 		InboxURL string `json:"inbox_url"` // of the local stack: every letter that was sent

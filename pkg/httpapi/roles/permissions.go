@@ -21,7 +21,7 @@ type Permission struct {
 	Description    string   `json:"description" maxLength:"500"`
 	Category       string   `json:"category" maxLength:"100" doc:"The name of the API, for a scope that a protected API declares"`
 	AssignableTo   []string `json:"assignable_to" enum:"employee,service_account" maxItems:"2"`
-	Kind           *string  `json:"kind" enum:"read,execute,write,delete" doc:"Of a protected API's scope; null for a permission of rekey's own"`
+	Kind           *string  `json:"kind" doc:"Of a protected API's scope: read, execute, write or delete; null for a permission of rekey's own"`
 	ProtectedAPIID *string  `json:"protected_api_id" doc:"The API that declares it; null for a permission of rekey's own"`
 }
 
