@@ -73,7 +73,7 @@ func TestInvitation_IsAcceptedWithAPasskeyThatSignsIn_W3_F7(t *testing.T) {
 	require.Equal(t, opened.Text("id"), me.Text("session.id"))
 	require.Nil(t, me["key"])
 	session.post("/employees", client.Object{}).problem(http.StatusForbidden, "missing_permission")
-	require.NotEmpty(t, p.get("/employees/"+id).expect(http.StatusOK)["last_sign_in_at"])
+	require.NotEmpty(t, p.get("/employees/" + id).expect(http.StatusOK)["last_sign_in_at"])
 	require.Equal(t, []string{"employee.invited", "employee.letter_sent", "employee.activated"}, actions(p.audit("target_id="+id)))
 	require.Contains(t, actions(p.audit("actor_id="+id)), "session.started")
 

@@ -2,92 +2,31 @@
 
 package authorizer
 
-// Routes are rekey's own operations that the authorizer guards.
-const Routes Table = `GET /audit-events	audit:read
-GET /audit-events/{id}	audit:read
-GET /calendars	policies:read
-POST /calendars	policies:manage
-DELETE /calendars/{id}	policies:manage
-GET /calendars/{id}	policies:read
-PATCH /calendars/{id}	policies:manage
-GET /companies	companies:read
-POST /companies	companies:create	company.created//node
-DELETE /companies/{id}	companies:delete	company.deleted//company
-GET /companies/{id}	companies:read
-PATCH /companies/{id}	companies:update	company.updated//company
-POST /companies/{id}/assume	companies:assume	company.assumed//company
-POST /companies/{id}/resume	companies:suspend	company.resumed//company
-POST /companies/{id}/suspend	companies:suspend	company.suspended//company
-POST /credentials/codes	
-DELETE /credentials/{id}	
-GET /credentials/{id}	
-GET /employees	employees:read
-POST /employees	employees:invite	employee.invited//node
-DELETE /employees/{id}	employees:delete	employee.deleted//employee
-GET /employees/{id}	employees:read
-PATCH /employees/{id}	employees:update	employee.updated//employee
-GET /employees/{id}/credentials	
-POST /employees/{id}/credentials	
-POST /employees/{id}/resend-invitation	employees:invite	employee.invitation_resent//employee
-POST /employees/{id}/reset-second-factor	employees:reset_second_factor	employee.second_factor_reset//employee
-POST /employees/{id}/revoke-invitation	employees:invite	employee.invitation_revoked//employee
-GET /keys	keys:read
-GET /keys/{id}	keys:read
-PATCH /keys/{id}	keys:issue	key.updated/key.updated/key
-POST /keys/{id}/activate	keys:issue	user.updated/key.activated/key
-POST /keys/{id}/deactivate	keys:revoke	user.updated/key.deactivated/key
-POST /keys/{id}/regenerate	service_accounts:rotate	user.updated/key.regenerated/key
-POST /keys/{id}/revoke	keys:revoke	user.updated/key.revoked/key
-POST /keys/{id}/rotate	service_accounts:rotate	user.updated/key.rotated/key
-GET /keys/{id}/usage	keys:read
-GET /me	
-POST /me/key/rotate	keys:rotate_self	user.updated/key.rotated/key
-GET /nodes	nodes:read
-POST /nodes	nodes:create
-DELETE /nodes/{id}	nodes:delete
-GET /nodes/{id}	nodes:read
-PATCH /nodes/{id}	nodes:update
-GET /packages	billing:read
-GET /permissions	
-GET /personal-access-tokens	
-POST /personal-access-tokens	
-DELETE /personal-access-tokens/{id}	
-GET /personal-access-tokens/{id}	
-GET /protected-apis	protected_apis:read
-POST /protected-apis	protected_apis:manage
-DELETE /protected-apis/{id}	protected_apis:manage
-GET /protected-apis/{id}	protected_apis:read
-PATCH /protected-apis/{id}	protected_apis:manage
-GET /roles	roles:read
-POST /roles	roles:create
-DELETE /roles/{id}	roles:delete
-GET /roles/{id}	roles:read
-PATCH /roles/{id}	roles:update
-GET /rotation-policies	policies:read
-POST /rotation-policies	policies:manage
-DELETE /rotation-policies/{id}	policies:manage
-GET /rotation-policies/{id}	policies:read
-PATCH /rotation-policies/{id}	policies:manage
-GET /rotation-policies/{id}/preview	policies:read
-GET /rotations	rotations:read
-GET /rotations/{id}	rotations:read
-POST /rotations/{id}/cancel	rotations:manage
-POST /rotations/{id}/complete	rotations:manage
-POST /rotations/{id}/extend	rotations:manage
-GET /rotations/{id}/report	rotations:read
-GET /service-accounts	service_accounts:read
-POST /service-accounts	service_accounts:create	service_account.created//node
-DELETE /service-accounts/{id}	service_accounts:delete	service_account.deleted//service_account
-GET /service-accounts/{id}	service_accounts:read
-PATCH /service-accounts/{id}	service_accounts:update	service_account.updated//service_account
-GET /service-accounts/{id}/effective-policy	policies:read
-GET /service-accounts/{id}/keys	keys:read
-POST /service-accounts/{id}/keys	keys:issue	user.updated/key.issued/service_account
-POST /service-accounts/{id}/revoke	service_accounts:delete	service_account.revoked//service_account
-POST /service-accounts/{id}/rotate	service_accounts:rotate	service_account.rotated//service_account
-POST /service-accounts/{id}/unlock	keys:unlock	principal.unlocked//service_account
-GET /sessions	
-DELETE /sessions/{id}	
-GET /usage	billing:read
-POST /verify	keys:verify
-`
+// packedRoutes is routes_gen.txt, deflated (RFC 1951).
+const packedRoutes = "" +
+	"\xa4V\u036e\xdc*\f^\xe7<\xc5}\x81L\xf6gwu\xef\xa8]Tj\xa5\x9e\xfd\x88\x82g\x84&\x81" +
+	"\b\x93i\xa3\xaa\xef^\x05\x13\x02\x84dr\xdaM\x04\xf6\xe7\xcf?8\xe0\x0f\xe7\xb7\x7f\x1a6\bikx" +
+	"\x80\xb2X\xb9\u036b\x01&^V\xca\xe6\xa7\x14\xbfV\b\xceZP\x82\x19\xacz\xddJ.\x01I\xf9\xe5\xf3" +
+	"\u05f2\xb6c\x8a\xdd\xe0\xe5\xff\xf3\xa7\xf3\xdb9B\x10}\x0eK}d\x18r\xf4\xef\xdb\x7f\x1f\x0f\xf2\xe8\xae" +
+	"gJ\x02Va\x95\x04[Ps\x03\u0302\x17\x8c'\u068a\xa6QZD9\xccp\xf2\xbdX\vh!\xb2" +
+	"\xa6\xadh\xbc\xc1\x98E\x95['\xe9m\x81\x86^\xc4\x01\xd26r\x91\xa5\xe6\xcc\x1b\x868t\x10\xb1$\x82" +
+	"\xf1D\xdbg,\x062\x16\x1c\xb0\a%\x02\r\x01\x9e\u0464V%\x1e\xbf/0\x19\x10\xa0\xacd-6\\" +
+	"\v\xc0j9\x93H\xe5J\xe6\x8b]\x16C\u05f7z\x04\xc0*\xac\xe2\xce(\xa9\xa5zH\vAp\xa2}" +
+	"\xde\x1a\x01O\xde\x16s\xdf\x1a\xc1<\xf4\xc6,\xc9\x02\xcb\xed\xe3\xe6\xd8\x04\xf9\xe6\bNBw\xec9\x89k" +
+	"T\xe5\x058\x8a0\x80\xa0D\xed\x8a\u00ac\xd4\xeaY\xe5\x1c\xe8\xe2\xccl\x14\xdf&\xb9\xad\x11\xb8V\xa2\xbe" +
+	"2n\xb5I*\x83`/\xa4\xbdd\xdaS\"v\xee\x0ex{\xe8;\xfcA*\x93\u066a\xd6w\x18\xb1\x9a" +
+	">\xd1\x1d:m\xe9\xe8\x16\x85?\xdaL%\x11\a\x98\x96\xe1(\xb3\xb5O!\x985\x8c[\xf9\x98\x9a \xb2" +
+	"\x1f\x10LB0\x83\xca\x14\x02R\x12\xcal\u0372\xe0\xca<\x06n\xa0\xc0L<\b\xe6!9\\\x18\xe7z" +
+	"P\x16_\x8d\xb6\x93|\u0179\xd8lq\xbaXv\xe3\x9aO\xa2hO~\x8f\xc7\xe3\xe4\u0115\x9e]3 " +
+	"\xbbA~\xb4\x1d\xcc?H\a\x13vvH0\xb7\xbe \xb4\xd7\x03\x9e\x94\xbb\xe0\xdc7\xbe\x9bb1=O" +
+	"\xe1\xf2qB\xea\x1e\xd2\xd3%\x13\xd1\xc5\u02b8\xedVJ\x8a\x8c,{\xc6\xef\xec\x06X}\x93m+\xd5-" +
+	"J\xb7\a\xd3ID\xa9\x15VA\x82Z\xb1\xb6f\x9c\x03bm\xf5\x1dT\xb85\xb6\xb4s\x06e}|s" +
+	"\x1f@\x18m\x81[\x105\xeb%Va{\x99\xb6q%\xf7\x81\xd9\u0712\x82\xfd\xd0Q\xb4(\x04Q\x84\xc7" +
+	"\xf5\x7f'\xbb\xd1-`\xe5\xbeqB\xb18k\r'$^\xd2\u01ed\xb1R\u01a1\xad\x94qk\xb8\xa6\x95" +
+	"Z\xd5\xf3\xfcU\x9c\nwPY\x95W\u021d\xe9\xee\x196M\xe2oy\x9b\xde\xc0C\xc2\xf7\x8c?\xb1\x98" +
+	"j\xefW%\xed\\\xc4\x04\x92Vh~o\x99\xe2\xd0FP\x1f_\x19\xac\xbb\xde\xcd\x16\xc7\xe0\xf0\xc3N\xb3" +
+	"\xd6\n\\\x88\xb51\xd0kc\x8bY\xf9\x1b\xb4\x9eo\xd0\u0095\xba\xa4\xf7\x1c\xec\xe7\xeeL\xbe1\x7f\xe7t" +
+	"T\xd8\x15\xa7\x1f\xb9r\xce0ye\x8ar^\x1b\xdcqs\x1d4\xf1\xc3Y\x1eN\x98\u044e\x87\xd3\xc0\xf5" +
+	"\n\xd3\xd3\v\u0523c\xa9)\u02d6\xd98R>\x9e\x1c\xba1E8\xb1X\u017d\xc7\xe9\x9f\xec\xa3G\x15" +
+	"f\xaaw\xf9\xd8\x7f\xe2W>\xfc\xbb\xfb.\x1f\x83j5\xbfSu\xfc\xba7Rq\u0673\xf6D\x82\x9d#" +
+	"\x9d\x1f\u0325\x9fI\x12\xbfb4]$/.\x05\xf4\x00#\xaf#\xb9\xa6\xf5\xcb\xef\x00\x00\x00\xff\xff"

@@ -82,7 +82,9 @@ func (e *Environment) level() slog.Level {
 	return l
 }
 
-// Text returns a setting that has to be there.
+// Text returns a setting that has to be there. It is not inlined: the authorizer's binary has a tight bound.
+//
+//go:noinline
 func (e *Environment) Text(name string) string {
 	v, _ := e.lookup(name)
 	if v == "" {
@@ -91,7 +93,9 @@ func (e *Environment) Text(name string) string {
 	return v
 }
 
-// OptionalText returns a setting, "" when it is not there.
+// OptionalText returns a setting, "" when it is not there. It is not inlined: the authorizer's binary has a tight bound.
+//
+//go:noinline
 func (e *Environment) OptionalText(name string) string {
 	v, _ := e.lookup(name)
 	return v

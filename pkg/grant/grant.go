@@ -89,7 +89,7 @@ func mayChange(c authz.Caller, p permission.Permission, r role.Custom) error {
 
 // load reads a role, built-in or custom.
 func (s *Service) load(ctx context.Context, r id.Role) (role.Custom, error) {
-	if built, ok := role.BuiltIn(r); ok {
+	if built, ok := role.Described(r); ok {
 		return role.Custom{Role: built}, nil
 	}
 	if role.IsBuiltIn(r) {

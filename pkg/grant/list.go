@@ -153,7 +153,7 @@ func (s *Service) read(ctx context.Context, rows []listing.Row) ([]role.Custom, 
 	for i, row := range rows {
 		r := id.Role(row.ID)
 		order[r] = i
-		if built, ok := role.BuiltIn(r); ok {
+		if built, ok := role.Described(r); ok {
 			out = append(out, role.Custom{Role: built})
 		} else {
 			custom = append(custom, r)

@@ -59,29 +59,59 @@ const (
 func IsBuiltIn(r id.Role) bool { return strings.HasPrefix(string(r), "role_Builtin") }
 
 var builtIn = [...]Role{
-	{ID: Admin, Name: "admin", Description: "Everything but changing owners.", Permissions: permission.All,
+	{ID: Admin, Name: "admin", Permissions: permission.All,
 		AssignableTo: []Assignee{Employee}},
-	{ID: Automation, Name: "automation", Description: "For a machine that runs rotations: its own account and company, rotations, apps, verification, and the read and execute scopes that its key names.",
+	{ID: Automation, Name: "automation",
 		Permissions: permission.Of(permission.ServiceAccountsRead, permission.KeysRead, permission.CompaniesRead,
 			permission.RotationsManage, permission.AppsManage, permission.KeysRotateSelf, permission.KeysVerify,
 			permission.Read.Wildcard(), permission.Execute.Wildcard()),
 		OwnAccount:   permission.Of(permission.ServiceAccountsRead, permission.KeysRead),
 		AssignableTo: []Assignee{ServiceAccount}},
-	{ID: Integration, Name: "integration", Description: "Least privilege: its own account and keys, and the read and execute scopes that its key names.",
+	{ID: Integration, Name: "integration",
 		Permissions: permission.Of(permission.ServiceAccountsRead, permission.KeysRead,
 			permission.Read.Wildcard(), permission.Execute.Wildcard()),
 		OwnAccount:   permission.Of(permission.ServiceAccountsRead, permission.KeysRead),
 		AssignableTo: []Assignee{ServiceAccount}},
-	{ID: Operator, Name: "operator", Description: "Reads everything and manages apps; issues and revokes no key.",
+	{ID: Operator, Name: "operator",
 		Permissions:  permission.Reading.Or(permission.Of(permission.AppsManage)),
 		AssignableTo: []Assignee{Employee}},
-	{ID: Owner, Name: "owner", Description: "Everything.", Permissions: permission.All, AssignableTo: []Assignee{Employee}},
-	{ID: Viewer, Name: "viewer", Description: "Reads everything but the audit log.",
+	{ID: Owner, Name: "owner", Permissions: permission.All, AssignableTo: []Assignee{Employee}},
+	{ID: Viewer, Name: "viewer",
 		Permissions:  permission.Reading.Without(permission.Of(permission.AuditRead)),
 		AssignableTo: []Assignee{Employee}},
 }
 
-// BuiltIn finds a built-in role.
+// described adds what people read of a built-in role. It stands apart so that the authorizer, which shows none, does not carry
+// it.
+func described(r Role) Role {
+	switch r.ID {
+	case Admin:
+		r.Description = "Everything but changing owners."
+	case Automation:
+		r.Description = "For a machine that runs rotations: its own account and company, rotations, apps, verification, and the read and execute scopes that its key names."
+	case Integration:
+		r.Description = "Least privilege: its own account and keys, and the read and execute scopes that its key names."
+	case Operator:
+		r.Description = "Reads everything and manages apps; issues and revokes no key."
+	case Owner:
+		r.Description = "Everything."
+	case Viewer:
+		r.Description = "Reads everything but the audit log."
+	}
+	r.BuiltIn = true
+	return r
+}
+
+// Described is a built-in role with its description.
+func Described(r id.Role) (Role, bool) {
+	found, ok := BuiltIn(r)
+	if !ok {
+		return Role{}, false
+	}
+	return described(found), true
+}
+
+// BuiltIn finds a built-in role, without its description.
 func BuiltIn(r id.Role) (Role, bool) {
 	for _, b := range builtIn {
 		if b.ID == r {
@@ -92,12 +122,11 @@ func BuiltIn(r id.Role) (Role, bool) {
 	return Role{}, false
 }
 
-// BuiltIns lists the built-in roles by name.
+// BuiltIns lists the built-in roles by name, with their descriptions.
 func BuiltIns() []Role {
 	out := make([]Role, 0, len(builtIn))
 	for _, b := range builtIn {
-		b.BuiltIn = true
-		out = append(out, b)
+		out = append(out, described(b))
 	}
 	return out
 }

@@ -14,7 +14,7 @@ import (
 
 func builtIn(t *testing.T, r id.Role) role.Role {
 	t.Helper()
-	found, ok := role.BuiltIn(r)
+	found, ok := role.Described(r)
 	require.True(t, ok)
 	return found
 }

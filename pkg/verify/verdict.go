@@ -95,7 +95,9 @@ func (c *Credential) noun() string {
 	return "key"
 }
 
-// Owner is whose lock the credential is under: its account, or itself where it acts for an employee.
+// Owner is whose lock the credential is under: its account, or itself where it acts for an employee. It is not inlined: the authorizer's binary has a tight bound.
+//
+//go:noinline
 func (c *Credential) Owner() string {
 	if c.ofEmployee() {
 		return c.ID
@@ -148,6 +150,9 @@ func (c *Credential) InNotice(now time.Time) bool {
 	return !c.ExpiresAt.IsZero() && !c.NoticeFrom.IsZero() && !now.Before(c.NoticeFrom)
 }
 
+// Not inlined: the authorizer's binary has a tight bound.
+//
+//go:noinline
 func (c *Credential) prefix() string {
 	return token.Prefix(c.Kind, c.ID[len(c.Kind.IDPrefix()):])
 }
