@@ -69,9 +69,6 @@ func (s *Service) List(ctx context.Context, c call.Call, f Filter, after string,
 	if err := c.Caller.Holds(permission.NodesRead); err != nil {
 		return nil, "", err
 	}
-	if c.Caller.Place.Company != "" || c.Caller.Type == audit.ServiceAccount && c.Caller.OwnAccount.Has(permission.NodesRead) {
-		return nil, "", nil // no node stands in a company
-	}
 	at := c.Caller.Place
 	if f.Parent != "" {
 		parent, err := s.Store.Node(ctx, f.Parent)
@@ -82,6 +79,9 @@ func (s *Service) List(ctx context.Context, c call.Call, f Filter, after string,
 			return nil, "", err
 		}
 		at = parent.Place
+	}
+	if at.Company != "" || c.Caller.Type == audit.ServiceAccount && c.Caller.OwnAccount.Has(permission.NodesRead) {
+		return nil, "", nil // no node stands in a company
 	}
 	if n, ok := id.Parse[id.Node](f.Query); ok {
 		found, err := s.Store.Nodes(ctx, []id.Node{n})

@@ -117,7 +117,9 @@ func TestNodes_AreListedByNameWithinTheCallersPlace_W1(t *testing.T) {
 	require.Equal(t, []string{"Child"}, names(w.Call(w.Owner.Secret, list("parent_id="+w.Below.ID())).Items(t)))
 	require.Len(t, w.Call(w.BelowAdmin.Secret, list("")).Items(t), 2)
 	require.Len(t, w.Call(w.SiblingAdmin.Secret, list("")).Items(t), 1)
-	w.Call(w.SiblingAdmin.Secret, list("parent_id="+w.Below.ID())).Problem(t, 404, "not_found")
+	for _, who := range []*rekeytest.Person{w.SiblingAdmin, w.CompanyAdmin} {
+		w.Call(who.Secret, list("parent_id="+w.Below.ID())).Problem(t, 404, "not_found")
+	}
 	require.Empty(t, w.Call(w.SiblingAdmin.Secret, list("q="+child)).Items(t))
 	require.Len(t, w.Call(w.Owner.Secret, list("q="+child)).Items(t), 1)
 	require.Len(t, w.Call(w.Owner.Secret, list("q=CHI")).Items(t), 1)
