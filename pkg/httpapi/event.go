@@ -41,6 +41,14 @@ type exchange struct {
 	code fault.Kind
 }
 
+// who is the caller as cursors and repeats know it: an employee inside a company is another one than outside of it.
+func (x *exchange) who() string {
+	if inside := x.caller.Assumed(); inside != "" {
+		return x.caller.ID + " " + string(inside)
+	}
+	return x.caller.ID
+}
+
 type exchangeKey struct{}
 
 func exchangeOf(ctx context.Context) *exchange {

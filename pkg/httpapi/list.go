@@ -45,5 +45,5 @@ func (x *exchange) scope() page.Scope {
 	if nodes := x.caller.Place.Nodes(); len(nodes) > 0 {
 		tenant = string(nodes[0]) // the root node is the MSP's
 	}
-	return page.Scope{Tenant: tenant, Principal: x.caller.ID, Route: x.op.Method + " " + x.path, Filters: filters(x.query)}
+	return page.Scope{Tenant: tenant, Principal: x.who(), Route: x.op.Method + " " + x.path, Filters: filters(x.query)}
 }

@@ -186,10 +186,7 @@ func perform[I, R, O any](ctx context.Context, a *API, x *exchange, op *Operatio
 
 // pending looks for an earlier call with the same key.
 func (a *API) pending(ctx context.Context, x *exchange, op *Operation, in any) (*idempotency.Pending, error) {
-	who := x.caller.ID
-	if inside := x.caller.Assumed(); inside != "" {
-		who += " " + string(inside) // what is done inside a company is nobody's repeat outside of it
-	}
+	who := x.who()
 	switch {
 	case op.public():
 		who = op.RepeatScope(in)

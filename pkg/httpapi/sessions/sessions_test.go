@@ -529,3 +529,20 @@ func TestAssumed_IsANamedSetWithoutWhatIsTheProviders_W6(t *testing.T) {
 	}
 	require.True(t, authz.Caller{}.Assumed() == "")
 }
+
+// What a cursor goes on with is of the place that it was got at, for the same employee too.
+func TestAssume_ACursorFromOutsideIsNoneInside_W6(t *testing.T) {
+	w := httpapitest.New(t)
+	for _, name := range []string{"One", "Two"} {
+		w.Account(name, w.Company)
+	}
+	inside := w.Inside(w.Owner.Secret, w.Company)
+	page := func(s token.Secret, query string) httpapitest.Response {
+		return w.Call(s, httpapitest.Request{Method: "GET", Resource: "/service-accounts", Query: "limit=1" + query})
+	}
+	for _, both := range [][2]token.Secret{{w.Owner.Secret, inside}, {inside, w.Owner.Secret}} {
+		cursor := "&cursor=" + page(both[0], "").JSON(t)["next"].(string)
+		require.Len(t, page(both[0], cursor).Items(t), 1)
+		page(both[1], cursor).Invalid(t, "/cursor")
+	}
+}
