@@ -163,6 +163,17 @@ func (w *World) Environment(store verify.Store) *verify.Verifier {
 	return &verify.Verifier{Store: store, Peppers: w.Peppers, Now: w.Clock.Now, Rand: w.Rand, Policy: lock.Default}
 }
 
+// Keep remembers the state as it is now: what it returns goes back to it, however often. The clock, and what the services remember
+// by themselves, are not part of it.
+func (w *World) Keep() (back func()) {
+	kept := w.Mem.Clone()
+	return func() {
+		w.Mem = kept.Clone()
+		w.Store.Under = patient{w.Mem}
+		w.Store.Reset()
+	}
+}
+
 // Now is the world's time.
 func (w *World) Now() time.Time { return w.Clock.Now() }
 

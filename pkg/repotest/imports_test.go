@@ -44,7 +44,7 @@ var layers = []struct {
 		packages: []string{"boot"},
 		why:      "Only the cold start knows which adapter stands behind an interface, and it decides nothing of the domain's."},
 	{name: "tests", imports: []string{"values", "domain", "adapters", "writers", "surface", "tests"},
-		packages: []string{"ceremony/virtual", "dynamo/dynamofault", "httpapi/httpapitest", "memstore", "rekeytest", "repotest", "secrets/secretstest", "storetest"},
+		packages: []string{"ceremony/virtual", "dynamo/dynamofault", "httpapi/httpapitest", "isolation", "memstore", "rekeytest", "repotest", "secrets/secretstest", "storetest"},
 		why:      "What exists for tests is linked into nothing else."},
 }
 
