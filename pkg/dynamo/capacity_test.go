@@ -16,6 +16,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/authz"
 	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/company"
+	"github.com/rekey-dev/rekey/pkg/fold"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/listing"
 	"github.com/rekey-dev/rekey/pkg/lock"
@@ -309,4 +310,38 @@ func TestCompanies_ThreeHundredUnderOneNodeAreAsManyQueriesAsPages_W5(t *testing
 		require.LessOrEqual(t, b.reads, 300+10*float64(pages))
 		t.Logf("300 companies in %d pages: %d calls, %d of them queries, %v read units", pages, len(b.calls), queries, b.reads)
 	}
+}
+
+// A page of a company's accounts costs what is on it: the same among 10,000 as among 100, for one that has little and one that has
+// much beside it.
+func TestServiceAccounts_AFirstPageCostsThePageWhateverTheCompanyHolds_W7(t *testing.T) {
+	t.Parallel()
+	w := metered(t)
+	accounts := &serviceaccount.Service{Store: w.Store, Keys: &apikey.Service{Store: w.Store, Now: func() time.Time { return now }},
+		Fold: fold.Name, Now: func() time.Time { return now }, Rand: rand.Reader}
+	c := call.Call{Caller: authz.Caller{Type: audit.Employee, Place: w.root, Role: permission.All, Effective: permission.All}}
+	page := func(after string) (bill, string) {
+		w.meter.take()
+		out, err := accounts.List(t.Context(), c, listing.Where{Company: w.company.Company}, serviceaccount.Filter{}, after, 50)
+		require.NoError(t, err)
+		require.Len(t, out.Accounts, 50)
+		return w.meter.take(), out.Next
+	}
+	there := 1 // the fixture's own
+	fill := func(n int) {
+		for ; there < n; there++ {
+			a := serviceaccount.Account{ID: draw[id.ServiceAccount](), Place: w.company, Name: fmt.Sprintf("Account %05d", there), RoleID: w.account.RoleID,
+				Status: serviceaccount.Active, CreatedAt: now, UpdatedAt: now, Version: 1, EventSeq: 1, IssueEpoch: 1}
+			w.commit(setOf(record("service_account", string(a.ID), 1, a.Place), serviceaccount.Create{Account: a}))
+		}
+	}
+	fill(100)
+	few, _ := page("")
+	fill(10_000)
+	many, next := page("")
+	require.Equal(t, few.calls, many.calls)
+	require.Equal(t, few.reads, many.reads)
+	second, _ := page(next)
+	require.InDelta(t, many.reads, second.reads, 1)
+	t.Logf("50 of 10,000 accounts: %d calls, %v read units; of 100: %v", len(many.calls), many.reads, few.reads)
 }
