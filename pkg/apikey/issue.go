@@ -135,7 +135,10 @@ func (s *Service) issuable(ctx context.Context, a serviceaccount.Account) (compa
 		return company.Company{}, nil
 	}
 	co, err := s.Store.Company(ctx, a.Place.Company)
-	if err == nil && co.Status != company.Active {
+	switch {
+	case fault.Is(err, fault.NotFound): // deleted since the account was read, and the account revoked before
+		err = accountEnded()
+	case err == nil && co.Status != company.Active:
 		err = fault.New(fault.CompanySuspended, "The company is suspended. Resume it first.")
 	}
 	return co, err
