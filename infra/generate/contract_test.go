@@ -91,6 +91,12 @@ DELETE /companies/{id}                       companies:delete
 POST /companies/{id}/suspend                 companies:suspend
 POST /companies/{id}/resume                  companies:suspend
 POST /companies/{id}/assume                  companies:assume
+GET /protected-apis                          protected_apis:read
+POST /protected-apis                         protected_apis:manage
+GET /protected-apis/{id}                     protected_apis:read
+PATCH /protected-apis/{id}                   protected_apis:manage
+DELETE /protected-apis/{id}                  protected_apis:manage
+POST /verify                                 keys:verify
 GET /rotations                               rotations:read
 GET /rotations/{id}                          rotations:read
 GET /rotations/{id}/report                   rotations:read

@@ -136,7 +136,7 @@ var idOf = map[string]string{"node_id": "nodes", "parent_id": "nodes", "company_
 	"employee_id": "employees", "role_id": "roles", "calendar_ids": "calendars", "actor_id": "", "target_id": "", "key_id": ""} // "": what is searched for, which shows nothing by itself
 
 // noIDs are names that look like those of IDs and are not of objects of rekey.
-var noIDs = of("package_id", "external_id", "request_id", "secret_id", "uid", "challenge_id")
+var noIDs = of("package_id", "external_id", "request_id", "secret_id", "uid", "challenge_id", "api_id")
 
 // places are the members by which something new says where it is to be, and refers those that name something that it uses.
 var (
@@ -168,6 +168,12 @@ func (w *world) sample(name string) any {
 	switch name {
 	case "time_zone":
 		return "UTC"
+	case "slug", "api_id":
+		return fmt.Sprint("new", w.made)
+	case "stage":
+		return "prod"
+	case "secret":
+		return "no secret at all"
 	case "challenge_id":
 		return "chal_00000000000000000000"
 	case "package_id":

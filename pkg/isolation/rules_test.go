@@ -36,7 +36,7 @@ func outside(c caller, _ object) outcome {
 // over refuses who would change another employee, or end a token of theirs, and could not give them the role that they have. Only an
 // owner touches an owner.
 func over(c caller, o object) outcome {
-	if o.of != c.id && (o.who.owner && !c.owner || len(without(o.who.holds, and(c.role, c.scopes))) > 0) {
+	if o.of != c.id && (o.who.owner && !c.owner || o.who.wild && !c.wild || len(without(o.who.holds, and(c.role, c.scopes))) > 0) {
 		return outcome{403, "not_grantable"}
 	}
 	return fine
@@ -73,6 +73,13 @@ var rules = map[string]rule{
 	"GET /permissions": {catalogue: true},
 	"GET /packages":    {},
 	"GET /usage":       {noun: "companies"},
+
+	"GET /protected-apis":         {},
+	"POST /protected-apis":        {},
+	"GET /protected-apis/{id}":    {},
+	"PATCH /protected-apis/{id}":  {},
+	"DELETE /protected-apis/{id}": {},
+	"POST /verify":                {},
 
 	"GET /audit-events":      {},
 	"GET /audit-events/{id}": {},

@@ -17,6 +17,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/policy"
+	"github.com/rekey-dev/rekey/pkg/protectedapi"
 	"github.com/rekey-dev/rekey/pkg/rekeytest"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/rotation"
@@ -65,6 +66,7 @@ type holder struct {
 	holds   set
 	owner   bool
 	invited bool // and has not accepted
+	wild    bool // has every protected scope of some kind, as the built-in roles do
 }
 
 // world is a deployment with something of every noun at every spot, and with the callers.
@@ -75,12 +77,13 @@ type world struct {
 	byID    map[string]object
 	callers []caller
 	holds   map[id.Role]set
-	least   id.Role // can be given to everybody, by everybody
-	made    int     // names that were made up
+	secrets map[spot]token.Secret // of a key at each
+	least   id.Role               // can be given to everybody, by everybody
+	made    int                   // names that were made up
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{World: httpapitest.New(t), byID: map[string]object{}, holds: map[id.Role]set{role.Owner: everything(), role.Admin: everything(),
+	w := &world{World: httpapitest.New(t), byID: map[string]object{}, secrets: map[spot]token.Secret{}, holds: map[id.Role]set{role.Owner: everything(), role.Admin: everything(),
 		role.Operator: union(reads(), of("apps:manage")), role.Viewer: without(reads(), of("audit:read"))}}
 	w.Staff.Seats = nil // there are more people than a package's
 	node := func(name spot) place.Place { return w.Node("QQ"+string(name), w.places[above[name]]) }
@@ -123,7 +126,7 @@ func (w *world) addPerson(p *rekeytest.Person, at spot) {
 
 func (w *world) addEmployee(e employee.Employee, at spot) {
 	w.add("employees", string(e.ID), at, string(e.ID))
-	w.objects[len(w.objects)-1].who = &holder{e.RoleID, w.holds[e.RoleID], e.RoleID == role.Owner, e.Status == employee.Invited}
+	w.objects[len(w.objects)-1].who = &holder{e.RoleID, w.holds[e.RoleID], e.RoleID == role.Owner, e.Status == employee.Invited, role.IsBuiltIn(e.RoleID)}
 	w.byID[string(e.ID)] = w.objects[len(w.objects)-1]
 }
 
@@ -159,6 +162,11 @@ func (w *world) furnish(s spot) {
 		require.NoError(w.T, err)
 		w.add("roles", string(r.ID), s, "")
 		w.holds[r.ID] = of(string(permission.KeysRead))
+		slug := "qq" + strings.ToLower(string(s))
+		api, err := w.APIs.Register(w.Ctx, owner, protectedapi.New{Node: at.Node(), Name: name, Slug: slug, GatewayID: slug, Stage: "prod",
+			Scopes: []protectedapi.Scope{{Name: permission.Permission(slug + ":read"), Kind: permission.Read, Description: name}}})
+		require.NoError(w.T, err)
+		w.add("protected-apis", string(api.ID), s, "")
 		p := w.Hire(name, at, role.Viewer)
 		w.addPerson(p, s)
 		w.signIn(p, s)
@@ -166,7 +174,8 @@ func (w *world) furnish(s spot) {
 		require.NoError(w.T, err)
 		w.addEmployee(invited, s)
 	}
-	w.addAccount(name+" rotating", s, role.Integration)
+	_, first := w.addAccount(name+" rotating", s, role.Integration)
+	w.secrets[s] = first.Secret
 	plain := w.Account(name+" ruled", at)
 	w.add("service-accounts", string(plain.ID), s, string(plain.ID))
 	p := w.Policy(rekeytest.On(plain), policy.Text{Notify: rekeytest.To([]string{name + "@example.com"})})
@@ -247,6 +256,7 @@ type caller struct {
 	at     spot
 	secret token.Secret
 	person bool
+	wild   bool // has every protected scope of every kind
 	owner  bool
 	inside bool    // works inside a company with a session for it
 	key    bool    // signed in with a passkey
@@ -260,7 +270,7 @@ type caller struct {
 func (c caller) has(p string) bool { return c.role[p] && c.scopes[p] }
 
 func (w *world) populate() {
-	w.callers = append(w.callers, caller{name: "owner at root", id: string(w.Owner.Employee.ID), at: root, secret: w.Owner.Secret, person: true, owner: true, role: everything(), scopes: everything()})
+	w.callers = append(w.callers, caller{name: "owner at root", id: string(w.Owner.Employee.ID), at: root, secret: w.Owner.Secret, person: true, owner: true, wild: true, role: everything(), scopes: everything()})
 	w.person("admin", home, role.Admin, everything(), everything())
 	w.person("admin with a token that reads", home, role.Admin, everything(), reads())
 	w.person("admin with a token without scopes", home, role.Admin, everything(), set{})
@@ -311,9 +321,13 @@ func (w *world) person(name string, at spot, r id.Role, holds, scopes set) *reke
 		words = append(words, permission.Permission(p))
 	}
 	w.addPerson(p, at)
-	p.Token, p.Secret = w.PAT(p, permission.Of(words...))
+	carried, whole := permission.Of(words...), len(scopes) == len(everything())
+	if whole {
+		carried = permission.All
+	}
+	p.Token, p.Secret = w.PAT(p, carried)
 	w.addOf(p, "personal-access-tokens", string(p.Token.ID), at)
-	w.callers = append(w.callers, caller{name: name + " at " + string(at), id: string(p.Employee.ID), at: at, secret: p.Secret, person: true, role: holds, scopes: scopes, custom: customOnly(r)})
+	w.callers = append(w.callers, caller{name: name + " at " + string(at), id: string(p.Employee.ID), at: at, secret: p.Secret, person: true, wild: whole && r == role.Admin, role: holds, scopes: scopes, custom: customOnly(r)})
 	return p
 }
 

@@ -20,6 +20,8 @@ func (s *Store) Clone() *Store {
 		sessions:   maps.Clone(s.sessions),
 		passkeys:   maps.Clone(s.passkeys),
 		challenges: maps.Clone(s.challenges),
+		apis:       maps.Clone(s.apis),
+		slugs:      maps.Clone(s.slugs),
 		accounts:   maps.Clone(s.accounts),
 		keys:       maps.Clone(s.keys),
 		rotations:  maps.Clone(s.rotations),
