@@ -35,7 +35,7 @@ func newHandler(ctx context.Context, lookup boot.Lookup) (httpapi.Handler, error
 	env := boot.Read(lookup)
 	store := env.Store(fold.Name, boot.Identity, boot.Directory, boot.Audit, boot.Transient)
 	peppers, observer := env.Peppers(), authorizer.Observer{Log: env.Logger(), Metrics: env.Metrics()}
-	service := &passkey.Service{Store: store, Ceremonies: ceremony.Ceremonies{}, Fold: fold.Name, Now: time.Now, Rand: rand.Reader,
+	service := &passkey.Service{Store: store, Ceremonies: ceremony.Ceremonies{}, Hold: env.Hold(), Fold: fold.Name, Now: time.Now, Rand: rand.Reader,
 		Codes: &onetime.Service{Store: store, Now: time.Now, Rand: rand.Reader,
 			Mint: &mint.Mint{Peppers: peppers, Derivation: env.DerivationKeys(), Rand: rand.Reader}}}
 	judge := &authorizer.Authorizer{Hold: env.Hold(), Now: time.Now, Report: observer.Report,

@@ -19,24 +19,18 @@ func function(name string) (string, bool) {
 func TestHandler_WithoutItsTablesServesWhatIsCode_P1(t *testing.T) {
 	handle, err := newHandler(t.Context(), function)
 	require.NoError(t, err)
-	for _, sample := range []string{"roles-get.json", "roles-permissions.json"} {
+	for _, sample := range []string{"roles-get.json"} {
 		out, err := handle(t.Context(), httpapitest.Event(t, sample))
 		require.NoError(t, err)
 		require.Equal(t, 200, out.StatusCode, out.Body)
 	}
-	for _, sample := range []string{"roles-create.json", "roles-delete.json", "roles-list.json", "roles-patch.json"} {
+	for _, sample := range []string{"roles-create.json", "roles-delete.json", "roles-list.json", "roles-patch.json", "roles-permissions.json"} {
 		out, err := handle(t.Context(), httpapitest.Event(t, sample))
 		require.NoError(t, err)
 		require.Equal(t, 503, out.StatusCode, "%s: %s", sample, out.Body)
 		require.NotEmpty(t, out.Headers["Retry-After"])
 		require.NotContains(t, out.Body, "127.0.0.1")
 	}
-	e := httpapitest.Event(t, "roles-permissions.json")
-	e.MultiValueQueryStringParameters = map[string][]string{"limit": {"1"}}
-	out, err := handle(t.Context(), e)
-	require.NoError(t, err)
-	require.Equal(t, 503, out.StatusCode, "a cursor cannot be sealed without its key")
-	require.NotEmpty(t, out.Headers["Retry-After"])
 }
 
 func TestHandler_SaysWhatIsMissing(t *testing.T) {

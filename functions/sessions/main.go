@@ -5,8 +5,8 @@
 //	DELETE /v1/sessions/{id}
 //	POST   /v1/companies/{id}/assume
 //
-// Its settings are IDENTITY_TABLE, AUDIT_TABLE, TRANSIENT_TABLE, PEPPERS_SECRET, DERIVATION_SECRET, CURSOR_SECRET, SIGN_IN_DOMAIN and
-// SIGN_IN_ORIGINS; the last two may be empty.
+// Its settings are IDENTITY_TABLE, AUDIT_TABLE, TRANSIENT_TABLE, PEPPERS_SECRET, DERIVATION_SECRET, CURSOR_SECRET, HOLD,
+// SIGN_IN_DOMAIN and SIGN_IN_ORIGINS; the last two may be empty.
 package main
 
 import (
@@ -31,7 +31,7 @@ func main() { boot.Main(newHandler) }
 func newHandler(ctx context.Context, lookup boot.Lookup) (httpapi.Handler, error) {
 	env := boot.Read(lookup)
 	store := env.Store(fold.Name, boot.Identity, boot.Audit, boot.Transient)
-	service := &signin.Service{Store: store, Ceremonies: ceremony.Ceremonies{}, Now: time.Now, Rand: rand.Reader,
+	service := &signin.Service{Store: store, Ceremonies: ceremony.Ceremonies{}, Hold: env.Hold(), Now: time.Now, Rand: rand.Reader,
 		Mint: &mint.Mint{Peppers: env.Peppers(), Derivation: env.DerivationKeys(), Rand: rand.Reader}}
 	sites := passkey.Sites{Name: "rekey", Domain: env.OptionalText("SIGN_IN_DOMAIN"), Origins: env.OptionalList("SIGN_IN_ORIGINS")}
 	api := httpapi.New(httpapi.Settings{Now: time.Now, Rand: rand.Reader, Log: env.Logger(),

@@ -12,7 +12,7 @@ import (
 func function(name string) (string, bool) {
 	value, ok := map[string]string{"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "signing",
 		"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "REKEY_LOG_LEVEL": "error", "IDENTITY_TABLE": "IdentityTable", "AUDIT_TABLE": "AuditTable", "TRANSIENT_TABLE": "TransientTable",
-		"PEPPERS_SECRET": "PeppersSecret", "DERIVATION_SECRET": "DerivationSecret", "CURSOR_SECRET": "CursorSecret"}[name]
+		"PEPPERS_SECRET": "PeppersSecret", "DERIVATION_SECRET": "DerivationSecret", "CURSOR_SECRET": "CursorSecret", "HOLD": "false"}[name]
 	return value, ok
 }
 

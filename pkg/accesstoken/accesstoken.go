@@ -17,7 +17,9 @@ type Token struct {
 	Place         place.Place // of the employee
 	Name          string
 	Scopes        permission.Set
-	Enrols        bool // made by set-up or a recovery: with it an employee without a passkey can get the code for a first one
+	Epoch         int64 // the employee's token epoch when it was made
+	EnrolEpoch    int64 // of one that enrols: the employee's session epoch then, and while that is another it enrols no more
+	Enrols        bool  // made by set-up or a recovery: with it an employee without a passkey can get the code for a first one
 	Generation    int64
 	MAC           []byte
 	PepperVersion string

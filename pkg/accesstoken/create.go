@@ -29,7 +29,7 @@ const MaxScopes = 80
 type New struct {
 	Name      string
 	Scopes    *[]string // nil: all that the employee's role has; empty: none
-	ExpiresAt time.Time // zero: DefaultLife from now; at most a year from now
+	ExpiresAt time.Time // zero: DefaultLife from now; at most a year from now, and no later than the end of the token that makes it
 }
 
 // Made is a new token. Its secret is shown once.
@@ -84,11 +84,11 @@ func (s *Service) create(ctx context.Context, c call.Call, in New) (Made, error)
 	if problem := name.Check(in.Name); problem != "" {
 		return Made{}, fault.InvalidField("/name", problem)
 	}
-	end, err := endOf(in.ExpiresAt, now)
+	end, err := s.endOf(ctx, c.Caller, in.ExpiresAt, now)
 	if err != nil {
 		return Made{}, err
 	}
-	t := Token{ID: id.New[id.PAT](s.Rand), EmployeeID: owner.ID, Place: owner.Place, Name: in.Name, Scopes: scopes, Generation: 1,
+	t := Token{ID: id.New[id.PAT](s.Rand), EmployeeID: owner.ID, Place: owner.Place, Name: in.Name, Scopes: scopes, Epoch: owner.TokenEpoch, Generation: 1,
 		ExpiresAt: end, CreatedAt: now, Version: 1, EventSeq: 1}
 	coin, err := s.Mint.New(ctx, token.PersonalAccessToken, id.Body(t.ID), t.Generation, op, c.Idempotency)
 	if err != nil {
@@ -110,16 +110,30 @@ func (s *Service) create(ctx context.Context, c call.Call, in New) (Made, error)
 	return out, nil
 }
 
-// endOf is the end of a token that is made now, to the second.
-func endOf(given, now time.Time) (time.Time, error) {
-	latest := now.UTC().AddDate(1, 0, 0).Truncate(time.Second)
+// endOf is the end of a token that is made now, to the second. One that another token makes ends no later than that one, so that
+// nobody goes on for ever with a token that was to end; those of set-up and recovery, which stand for the person, are not held to it.
+func (s *Service) endOf(ctx context.Context, c authz.Caller, given, now time.Time) (time.Time, error) {
+	latest, why := now.UTC().AddDate(1, 0, 0).Truncate(time.Second), ", a year from now: the longest that a personal access token lasts"
+	if by, ok := id.Parse[id.PAT](c.KeyID); ok {
+		parent, err := s.Store.Token(ctx, by)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if !parent.Enrols && parent.ExpiresAt.Before(latest) {
+			latest, why = parent.ExpiresAt, ", the end of the token that makes it; sign in with a passkey to make one that lasts longer"
+		}
+	}
 	switch {
 	case given.IsZero():
-		return now.Add(DefaultLife).Truncate(time.Second), nil
+		end := now.Add(DefaultLife).Truncate(time.Second)
+		if latest.Before(end) {
+			end = latest
+		}
+		return end, nil
 	case !given.After(now):
 		return time.Time{}, fault.InvalidField("/expires_at", "is not in the future")
 	case given.After(latest):
-		return time.Time{}, fault.InvalidField("/expires_at", "is later than "+latest.Format(time.RFC3339)+", a year from now: the longest that a personal access token lasts")
+		return time.Time{}, fault.InvalidField("/expires_at", "is later than "+latest.Format(time.RFC3339)+why)
 	}
 	return given, nil
 }

@@ -58,8 +58,8 @@ func (s *Service) get(ctx context.Context, c call.Call, t id.PAT) (Token, employ
 	if err != nil {
 		return Token{}, employee.Employee{}, err
 	}
-	if !visible(c.Caller, found) {
-		return Token{}, employee.Employee{}, fault.Missing(noun)
+	if err := see(c.Caller, found); err != nil {
+		return Token{}, employee.Employee{}, err
 	}
 	whose, err := s.Store.Employee(ctx, found.EmployeeID)
 	if fault.Is(err, fault.NotFound) {
@@ -73,11 +73,16 @@ func (s *Service) get(ctx context.Context, c call.Call, t id.PAT) (Token, employ
 
 const noun = "personal access token"
 
-func visible(c authz.Caller, t Token) bool {
-	if c.Assumed() != "" {
-		return false
+// see returns nil when the caller may see a token: one of its own, or with employees:update one at or below its place. For whose role
+// has not got that permission, others' are not there.
+func see(c authz.Caller, t Token) error {
+	switch {
+	case c.Assumed() != "", !isOwn(c, t.EmployeeID) && !c.Role.Has(permission.EmployeesUpdate):
+		return fault.Missing(noun)
+	case isOwn(c, t.EmployeeID):
+		return nil
 	}
-	return isOwn(c, t.EmployeeID) || manages(c) && c.Place.Covers(t.Place)
+	return c.Check(permission.EmployeesUpdate, authz.Object{Place: t.Place, What: noun})
 }
 
 func isOwn(c authz.Caller, e id.Employee) bool { return c.ID == string(e) }
@@ -108,12 +113,12 @@ func (s *Service) List(ctx context.Context, c call.Call, f Filter, after string,
 	case isOwn(c.Caller, f.Employee):
 		at = c.Caller.ID
 	case f.Employee != "":
-		if !manages(c.Caller) {
+		if !c.Caller.Role.Has(permission.EmployeesUpdate) {
 			return nil, "", fault.Missing("employee")
 		}
 		e, err := s.Store.Employee(ctx, f.Employee)
-		if err == nil && !c.Caller.Place.Covers(e.Place) {
-			err = fault.Missing("employee")
+		if err == nil {
+			err = c.Caller.Check(permission.EmployeesUpdate, authz.Object{Place: e.Place, What: "employee"})
 		}
 		if err != nil {
 			return nil, "", err
@@ -156,7 +161,7 @@ func (s *Service) List(ctx context.Context, c call.Call, f Filter, after string,
 func (s *Service) keep(ctx context.Context, c authz.Caller, f Filter, tokens []Token) ([]Token, error) {
 	now := s.Now()
 	tokens = slices.DeleteFunc(tokens, func(t Token) bool {
-		return !visible(c, t) || f.Employee != "" && t.EmployeeID != f.Employee || f.Status != "" && t.Status(now) != f.Status
+		return see(c, t) != nil || f.Employee != "" && t.EmployeeID != f.Employee || f.Status != "" && t.Status(now) != f.Status
 	})
 	if len(tokens) == 0 {
 		return nil, nil
@@ -182,11 +187,9 @@ func (s *Service) Revoke(ctx context.Context, c call.Call, t id.PAT) error {
 		if err != nil {
 			return struct{}{}, err
 		}
-		if !isOwn(c.Caller, whose.ID) {
-			if err := grant.Over(ctx, s.Store, c.Caller, whose.RoleID); err != nil {
-				refused := s.event(c, "", s.Now(), audit.TokenRevoked, old)
-				return struct{}{}, c.Deny(ctx, s.Store.Deny, refused, err)
-			}
+		if err := s.mayRevoke(ctx, c.Caller, old, whose); err != nil {
+			refused := s.event(c, "", s.Now(), audit.TokenRevoked, old)
+			return struct{}{}, c.Deny(ctx, s.Store.Deny, refused, err)
 		}
 		if err := c.Match.Check(string(old.ID), old.Version); err != nil || !old.RevokedAt.IsZero() {
 			return struct{}{}, err
@@ -197,6 +200,18 @@ func (s *Service) Revoke(ctx context.Context, c call.Call, t id.PAT) error {
 			Writes: []change.Write{Revoke{Old: old, At: now}}})
 	})
 	return err
+}
+
+// mayRevoke returns nil when the caller may end a token that it sees: itself, one of its own in person, or one of an employee whom it
+// could give their role.
+func (s *Service) mayRevoke(ctx context.Context, c authz.Caller, t Token, whose employee.Employee) error {
+	switch own := isOwn(c, whose.ID); {
+	case c.KeyID == string(t.ID), own && c.InPerson():
+		return nil
+	case own && !manages(c):
+		return authz.NotInPerson()
+	}
+	return grant.Over(ctx, s.Store, c, whose.RoleID)
 }
 
 // event is the record of what was done to a token.

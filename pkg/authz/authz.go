@@ -44,6 +44,19 @@ func (c Caller) Assumed() id.Company {
 	return c.Place.Company
 }
 
+// InPerson tells whether the caller is as good as the employee: signed in with a passkey, or with a token that carries all that the
+// employee's role has. What is the employee's own (passkeys, sessions, tokens) is changed by nothing less, so that a token with few
+// scopes is not a way to the rest.
+func (c Caller) InPerson() bool {
+	return c.Type == audit.Employee && c.Assumed() == "" && (c.Auth == "passkey" || c.Effective == c.Role)
+}
+
+// NotInPerson is the refusal of a credential that carries less than its employee's role.
+func NotInPerson() error {
+	return &fault.Error{Kind: fault.NotGrantable,
+		Detail: "This token carries less than its employee's role, and does not act on the employee's own passkeys, sessions and tokens. Sign in with a passkey, or use a token without scopes of its own."}
+}
+
 // Object is what is acted on: its place, and the service account that it is or belongs to, if any.
 type Object struct {
 	Place   place.Place

@@ -92,6 +92,9 @@ func (Ceremonies) FinishEnrolment(s passkey.Site, u passkey.User, kept, answer [
 	if err != nil {
 		return passkey.Record{}, refused(err)
 	}
+	if len(c.PublicKey) > MaxPublicKey || len(c.ID) > MaxCredentialID {
+		return passkey.Record{}, fmt.Errorf("%w: a public key or ID that is too long", passkey.ErrRefused)
+	}
 	return record(s, c), nil
 }
 
@@ -171,11 +174,22 @@ func begun(options any, kept *webauthn.SessionData) (out passkey.Begun, err erro
 func record(s passkey.Site, c *webauthn.Credential) passkey.Record {
 	out := passkey.Record{RPID: s.RPID, CredentialID: c.ID, PublicKey: c.PublicKey, Algorithm: algorithm(c.PublicKey),
 		AAGUID: c.Authenticator.AAGUID, SignCount: c.Authenticator.SignCount, Flags: byte(c.Flags.ProtocolValue())}
-	for _, t := range c.Transport {
-		out.Transports = append(out.Transports, string(t))
+	for _, t := range transports { // whatever else a browser says is nobody's business
+		if slices.Contains(c.Transport, t) {
+			out.Transports = append(out.Transports, string(t))
+		}
 	}
 	return out
 }
+
+// transports are those of WebAuthn Level 3, section 5.8.4.
+var transports = []protocol.AuthenticatorTransport{protocol.USB, protocol.NFC, protocol.BLE, protocol.SmartCard, protocol.Hybrid, protocol.Internal}
+
+// MaxCredentialID is the most bytes of the ID that an authenticator gives its passkey: WebAuthn Level 3, section 5.8.1.
+const MaxCredentialID = 1023
+
+// MaxPublicKey is the most bytes of a public key that is kept: an RSA key of 4,096 bits takes half of it.
+const MaxPublicKey = 1200
 
 // algorithm is the name of a public key's algorithm in the registry of COSE.
 func algorithm(key []byte) string {

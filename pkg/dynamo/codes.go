@@ -19,6 +19,7 @@ func encodeCode(c onetime.Code) item {
 	it.bytes(attrMAC, c.MAC)
 	it.string(attrPepper, c.PepperVersion)
 	it.int(attrIssueEpoch, c.Epoch)
+	it.string(attrParent, c.Issuer)
 	it.int(attrTries, int64(c.Tries))
 	it.time(attrExpiresAt, c.ExpiresAt)
 	it.time(attrCreatedAt, c.CreatedAt)
@@ -30,7 +31,7 @@ func encodeCode(c onetime.Code) item {
 func decodeCode(it item) (onetime.Code, error) {
 	r := reader{it: it}
 	return onetime.Code{ID: id.Invitation(r.string(attrID)), Employee: id.Employee(r.string(attrEmployee)), Purpose: onetime.Purpose(r.string(attrPurpose)),
-		MAC: r.bytes(attrMAC), PepperVersion: r.string(attrPepper), Epoch: r.int(attrIssueEpoch), Tries: int(r.int(attrTries)), ExpiresAt: r.time(attrExpiresAt),
+		MAC: r.bytes(attrMAC), PepperVersion: r.string(attrPepper), Epoch: r.int(attrIssueEpoch), Issuer: r.string(attrParent), Tries: int(r.int(attrTries)), ExpiresAt: r.time(attrExpiresAt),
 		CreatedAt: r.time(attrCreatedAt), UsedAt: r.time(attrUsedAt)}, r.err
 }
 

@@ -27,6 +27,7 @@ func encodeEmployee(e employee.Employee) item {
 	it.string(attrStatus, string(e.Status))
 	it.string(attrPasskeys, joined(e.Passkeys))
 	it.int(attrSessionEpoch, e.SessionEpoch)
+	it.int(attrTokenEpoch, e.TokenEpoch)
 	it.string(attrCode, string(e.Code))
 	it.time(attrCodeSentAt, e.CodeSentAt)
 	it.time(attrCodeExpires, e.CodeExpiresAt)
@@ -52,6 +53,7 @@ func setEmployee(x *expression, e employee.Employee) {
 	x.setString(attrStatus, string(e.Status))
 	x.setString(attrPasskeys, joined(e.Passkeys))
 	x.setInt(attrSessionEpoch, e.SessionEpoch)
+	x.setInt(attrTokenEpoch, e.TokenEpoch)
 	x.setString(attrCode, string(e.Code))
 	x.setTime(attrCodeSentAt, e.CodeSentAt)
 	x.setTime(attrCodeExpires, e.CodeExpiresAt)
@@ -67,7 +69,7 @@ func decodeEmployee(it item) (employee.Employee, error) {
 	r := reader{it: it}
 	e := employee.Employee{ID: id.Employee(r.string(attrPK)), Email: r.string(attrEmail), FirstName: r.string(attrFirstName),
 		LastName: r.string(attrLastName), Place: r.place(), RoleID: id.Role(r.string(attrRoleID)), Status: employee.Status(r.string(attrStatus)),
-		SessionEpoch: r.int(attrSessionEpoch), Code: id.Invitation(r.string(attrCode)), CodeSentAt: r.time(attrCodeSentAt),
+		SessionEpoch: r.int(attrSessionEpoch), TokenEpoch: r.int(attrTokenEpoch), Code: id.Invitation(r.string(attrCode)), CodeSentAt: r.time(attrCodeSentAt),
 		CodeExpiresAt: r.time(attrCodeExpires), Letters: r.int(attrLetters), LettersSince: r.time(attrLettersSince),
 		LastSignInAt: r.time(attrLastSignInAt), CreatedBy: r.string(attrCreatedBy), CreatedByName: r.string(attrCreatedByName),
 		CreatedAt: r.time(attrCreatedAt), UpdatedAt: r.time(attrUpdatedAt), Version: r.int(attrVersion), Revision: r.int(attrRevision),

@@ -83,7 +83,9 @@ func encodeToken(t accesstoken.Token) item {
 	it.place(t.Place)
 	it.string(attrName, t.Name)
 	it.string(attrScopes, t.Scopes.String())
+	it.int(attrIssueEpoch, t.Epoch)
 	it.bool(attrEnrols, t.Enrols)
+	it.int(attrSessionEpoch, t.EnrolEpoch)
 	it.int(attrGeneration, t.Generation)
 	it.bytes(attrMAC, t.MAC)
 	it.string(attrPepper, t.PepperVersion)
@@ -100,7 +102,7 @@ func encodeToken(t accesstoken.Token) item {
 func decodeToken(it item) (accesstoken.Token, error) {
 	r := reader{it: it}
 	return accesstoken.Token{ID: id.PAT(r.string(attrPK)), EmployeeID: id.Employee(r.string(attrEmployee)), Place: r.place(),
-		Name: r.string(attrName), Scopes: r.permissions(attrScopes), Enrols: r.bool(attrEnrols), Generation: r.int(attrGeneration), MAC: r.bytes(attrMAC),
+		Name: r.string(attrName), Scopes: r.permissions(attrScopes), Epoch: r.int(attrIssueEpoch), Enrols: r.bool(attrEnrols), EnrolEpoch: r.int(attrSessionEpoch), Generation: r.int(attrGeneration), MAC: r.bytes(attrMAC),
 		PepperVersion: r.string(attrPepper), ExpiresAt: r.time(attrExpiresAt), RevokedAt: r.time(attrRevokedAt),
 		LastUsedAt: r.time(attrLastUsedAt), UsedGen: r.int(attrUsedGen), CreatedAt: r.time(attrCreatedAt),
 		Version: r.int(attrVersion), EventSeq: r.int(attrEventSeq)}, r.err

@@ -255,6 +255,7 @@ const (
 const (
 	attrPasskeys     = "passkeys"      // blank-separated
 	attrSessionEpoch = "session_epoch" // a session of another one has ended
+	attrTokenEpoch   = "token_epoch"   // a personal access token of another one has ended
 	attrCode         = "code_id"
 	attrCodeSentAt   = "code_sent_at"
 	attrCodeExpires  = "code_expires_at"

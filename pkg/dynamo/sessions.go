@@ -7,6 +7,7 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/listing"
+	"github.com/rekey-dev/rekey/pkg/lock"
 	"github.com/rekey-dev/rekey/pkg/session"
 )
 
@@ -56,6 +57,14 @@ func (b *builder) createSession(w session.Create) {
 	b.put(create(table, sessionKey(w.Session.ID), encodeSession(w.Session), w, "the ID is taken"))
 	row := sessionRow(w.Session)
 	b.put(create(table, sessionRowKey(w.Session.EmployeeID, w.Session.CreatedAt, w.Session.ID), row, w, "it is listed already"))
+	if address := lock.Address(w.Session.SourceIP); address != "" { // where it began is trusted: strangers do not lock it out from there
+		at := sourceKey(string(w.Session.ID), address)
+		source := newItem(at, typeSource)
+		source.ttl(w.Session.CreatedAt.Add(sourceKept))
+		source.time(attrAuthenticatedAt, w.Session.CreatedAt)
+		source.string(attrUserAgent, w.Session.UserAgent)
+		b.put(create(table, at, source, w, "the ID is taken"))
+	}
 }
 
 func (b *builder) revokeSession(w session.Revoke) {

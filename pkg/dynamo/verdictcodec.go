@@ -43,6 +43,7 @@ func verdictCredential(r *reader) (*verify.Credential, error) {
 		c.Kind = token.Session
 		c.Names = verify.Names{Principal: r.string(attrEmployee), Company: c.Place.Company, Parent: r.string(attrParent)}
 		c.Revoked = !r.time(attrRevokedAt).IsZero()
+		c.Until = c.ExpiresAt
 		c.ExpiresAt = session.EndsAt(r.time(attrCreatedAt), c.LastUsedAt, c.ExpiresAt)
 		if c.Names.Parent == "" {
 			c.Scopes = permission.All
@@ -70,7 +71,7 @@ func addToSnapshot(s *verify.Snapshot, r *reader, parent string) (err error) {
 	case typeEmployee:
 		e := employee.Employee{FirstName: r.string(attrFirstName), LastName: r.string(attrLastName)}
 		s.Principal = &verify.Principal{ID: r.string(attrPK), Name: e.Name(), Place: r.place(), RoleID: r.roleID(),
-			Active: r.string(attrStatus) == string(employee.Active), IssueEpoch: r.int(attrSessionEpoch), EventSeq: r.int(attrEventSeq)}
+			Active: r.string(attrStatus) == string(employee.Active), IssueEpoch: r.int(attrSessionEpoch), TokenEpoch: r.int(attrTokenEpoch), EventSeq: r.int(attrEventSeq)}
 	case typeCompany:
 		s.Suspended = r.string(attrStatus) != string(company.Active)
 	case typeRole:

@@ -37,6 +37,7 @@ type Employee struct {
 
 	Passkeys     []id.Credential // active ones, at most MaxPasskeys
 	SessionEpoch int64           // sessions of another epoch have ended
+	TokenEpoch   int64           // personal access tokens of another epoch have ended
 
 	// Code is the one invitation or enrolment code that is good now, "" for none; every earlier one is dead. CodeSentAt is when the
 	// letter with it was handed to the mail service, zero while it was not.
@@ -66,7 +67,7 @@ func (e Employee) IsOwner() bool { return e.RoleID == role.Owner && e.Status == 
 // Tombstone is what stays of an employee: who it was, and where; no address, passkey or code.
 func (e Employee) Tombstone() Employee {
 	return Employee{ID: e.ID, FirstName: e.FirstName, LastName: e.LastName, Place: e.Place, RoleID: e.RoleID, Status: Deleted,
-		SessionEpoch: e.SessionEpoch + 1, LastSignInAt: e.LastSignInAt, CreatedBy: e.CreatedBy, CreatedByName: e.CreatedByName,
+		SessionEpoch: e.SessionEpoch + 1, TokenEpoch: e.TokenEpoch + 1, LastSignInAt: e.LastSignInAt, CreatedBy: e.CreatedBy, CreatedByName: e.CreatedByName,
 		CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt, Version: e.Version + 1, Revision: e.Revision + 1, EventSeq: e.EventSeq + 1}
 }
 

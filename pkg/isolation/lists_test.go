@@ -59,6 +59,9 @@ func (f filter) admits(c caller, permission string) outcome {
 		if f.of.id == c.id || c.has("employees:update") && covers(c.at, f.of.at) {
 			return fine
 		}
+		if c.person && !c.inside && c.role["employees:update"] && covers(c.at, f.of.at) {
+			return outcome{403, "missing_scope"}
+		}
 		return missing
 	case !covers(c.at, f.of.at), f.of.noun == "service-accounts" && c.own[permission] && f.of.of != c.id:
 		return missing

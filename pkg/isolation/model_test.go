@@ -126,6 +126,9 @@ func (c caller) reaches(method, p string, o object) outcome {
 		if !c.inside && (o.of == c.id || c.has("employees:update") && covers(c.at, o.at)) || c.inside && o.id == sessionOf(c.secret) {
 			return fine
 		}
+		if c.person && !c.inside && c.role["employees:update"] && covers(c.at, o.at) {
+			return outcome{403, "missing_scope"}
+		}
 		return missing
 	case o.noun == "credentials":
 		return c.keys(map[string]string{"GET": "credentials:read", "DELETE": "credentials:manage"}[method], o)
@@ -137,6 +140,11 @@ func (c caller) reaches(method, p string, o object) outcome {
 		return missing
 	}
 	return fine
+}
+
+// inPerson tells whether the caller is as good as the employee: signed in, or with a token that carries all of the role.
+func (c caller) inPerson() bool {
+	return c.person && !c.inside && (c.key || len(without(c.role, c.scopes)) == 0)
 }
 
 // keys is what comes of using passkeys of an employee: one's own outside of companies, or with the permission those below.

@@ -42,6 +42,14 @@ func over(c caller, o object) outcome {
 	return fine
 }
 
+// own refuses what is the employee's own to a credential that carries less than the role; one ends itself all the same.
+func own(c caller, o object) outcome {
+	if o.of == c.id && !c.inPerson() && o.id != tokenOf(c.secret) && o.id != sessionOf(c.secret) {
+		return outcome{403, "not_grantable"}
+	}
+	return over(c, o)
+}
+
 // overThen is what comes of it for who could give them their role: one thing while they are invited, another afterwards.
 func overThen(invited, active outcome) func(caller, object) outcome {
 	return func(c caller, o object) outcome {
@@ -119,7 +127,7 @@ var rules = map[string]rule{
 	"POST /sessions/challenges": {},
 	"POST /sessions":            {},
 	"GET /sessions":             {then: outside},
-	"DELETE /sessions/{id}":     {then: over},
+	"DELETE /sessions/{id}":     {then: own},
 
 	"POST /credentials/challenges": {},
 	"POST /credentials/with-code":  {},
@@ -143,7 +151,7 @@ var rules = map[string]rule{
 		return outcome{403, "not_grantable"}
 	}},
 	"GET /credentials/{id}":    {},
-	"DELETE /credentials/{id}": {then: over},
+	"DELETE /credentials/{id}": {then: own},
 
 	"GET /employees":                           {},
 	"POST /employees":                          {},
@@ -165,7 +173,7 @@ var rules = map[string]rule{
 		return fine
 	}},
 	"GET /personal-access-tokens/{id}":    {},
-	"DELETE /personal-access-tokens/{id}": {then: over},
+	"DELETE /personal-access-tokens/{id}": {then: own},
 
 	"GET /service-accounts":                       {},
 	"POST /service-accounts":                      {then: open},

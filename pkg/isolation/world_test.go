@@ -145,6 +145,9 @@ func (w *world) signIn(p *rekeytest.Person, at spot) token.Secret {
 
 func sessionOf(s token.Secret) string { return "ses_" + s.Reveal()[4:24] }
 
+// tokenOf is the ID of the personal access token of a secret.
+func tokenOf(s token.Secret) string { return "pat_" + s.Reveal()[4:24] }
+
 // addOf adds something of a person.
 func (w *world) addOf(p *rekeytest.Person, noun, id string, at spot) {
 	w.add(noun, id, at, string(p.Employee.ID))

@@ -28,7 +28,12 @@ func (t *transaction) createSession(w session.Create) string {
 	}
 	t.touch("session " + string(w.Session.ID))
 	kept := copySession(w.Session)
-	t.then(func() { t.sessions[kept.ID] = heldSession{Session: kept} })
+	t.then(func() {
+		t.sessions[kept.ID] = heldSession{Session: kept}
+		if address := lock.Address(kept.SourceIP); address != "" {
+			put(t.sources, string(kept.ID), address, lock.Source{Address: address, UserAgent: kept.UserAgent, AuthenticatedAt: kept.CreatedAt})
+		}
+	})
 	return ""
 }
 

@@ -62,7 +62,7 @@ func successor(k apikey.Key) string {
 func ofToken(t accesstoken.Token) *verify.Credential {
 	return &verify.Credential{ID: string(t.ID), Kind: token.PersonalAccessToken, Place: t.Place, Name: t.Name,
 		Names: verify.Names{Principal: string(t.EmployeeID), Company: t.Place.Company},
-		MAC:   bytes.Clone(t.MAC), Pepper: t.PepperVersion, Generation: t.Generation, UsedGen: t.UsedGen,
+		MAC:   bytes.Clone(t.MAC), Pepper: t.PepperVersion, Generation: t.Generation, UsedGen: t.UsedGen, IssueEpoch: t.Epoch,
 		EventSeq: t.EventSeq, Scopes: t.Scopes, Revoked: !t.RevokedAt.IsZero(), ExpiresAt: t.ExpiresAt,
 		LastUsedAt: t.LastUsedAt}
 }
@@ -71,7 +71,7 @@ func ofSession(s session.Session) *verify.Credential {
 	c := &verify.Credential{ID: string(s.ID), Kind: token.Session, Place: s.Place,
 		Names: verify.Names{Principal: string(s.EmployeeID), Company: s.Place.Company, Parent: s.Parent},
 		MAC:   bytes.Clone(s.MAC), Pepper: s.PepperVersion, Generation: session.Generation, IssueEpoch: s.Epoch,
-		EventSeq: s.EventSeq, Scopes: s.Scopes, Revoked: !s.RevokedAt.IsZero(), ExpiresAt: s.EndsAt(), LastUsedAt: s.LastUsedAt}
+		EventSeq: s.EventSeq, Scopes: s.Scopes, Revoked: !s.RevokedAt.IsZero(), ExpiresAt: s.EndsAt(), Until: s.ExpiresAt, LastUsedAt: s.LastUsedAt}
 	if !s.LastUsedAt.IsZero() {
 		c.UsedGen = session.Generation
 	}
@@ -118,7 +118,7 @@ func (s *Store) principal(p string) *verify.Principal {
 	}
 	if e, ok := s.employees[id.Employee(p)]; ok {
 		return &verify.Principal{ID: p, Name: e.Name(), Place: e.Place, RoleID: e.RoleID,
-			Active: e.Status == employee.Active, IssueEpoch: e.SessionEpoch, EventSeq: e.EventSeq}
+			Active: e.Status == employee.Active, IssueEpoch: e.SessionEpoch, TokenEpoch: e.TokenEpoch, EventSeq: e.EventSeq}
 	}
 	return nil
 }

@@ -39,8 +39,9 @@ type Code struct {
 	Purpose       Purpose
 	MAC           []byte
 	PepperVersion string
-	Epoch         int64 // of a code for one more passkey: the employee's session epoch, with which it ends
-	Tries         int   // reserved so far
+	Epoch         int64  // of a code for one more passkey: the employee's session epoch, with which it ends
+	Issuer        string // of a code for one more passkey: the session or token that asked for it, with which it ends
+	Tries         int    // reserved so far
 	ExpiresAt     time.Time
 	CreatedAt     time.Time
 	UsedAt        time.Time // zero while it was not
@@ -62,7 +63,7 @@ func (c Code) IsCurrent(e employee.Employee) bool {
 	case c.Purpose == Invitation:
 		return e.Status == employee.Invited && e.Code == c.ID
 	case c.Purpose == Enrolment:
-		return e.Status == employee.Active && e.Code == c.ID
+		return e.Status == employee.Active && e.Code == c.ID && len(e.Passkeys) == 0
 	}
 	return false
 }

@@ -130,13 +130,13 @@ func (s *Service) IssueCode(ctx context.Context, c call.Call) (onetime.Minted, e
 		if err != nil {
 			return onetime.Minted{}, err
 		}
-		out.Code.Epoch = e.SessionEpoch
+		out.Code.Epoch, out.Code.Issuer = e.SessionEpoch, c.Caller.KeyID
 		next := e
 		next.Revision++
 		next.EventSeq++
 		ev := refusal
 		ev.ID, ev.Seq = id.New[id.Event](s.Rand), next.EventSeq
-		ev.Details = map[string]any{"code_id": string(out.Code.ID), "expires_at": out.Code.ExpiresAt.UTC().Format(time.RFC3339)}
+		ev.Details = map[string]any{"expires_at": out.Code.ExpiresAt.UTC().Format(time.RFC3339)}
 		record, err := c.Idempotency.Record(op, now, out, out.Derived)
 		if err != nil {
 			return onetime.Minted{}, err
@@ -160,7 +160,7 @@ func (s *Service) mayEnrol(ctx context.Context, c call.Call, e employee.Employee
 		if err != nil {
 			return err
 		}
-		if held.Enrols {
+		if held.Enrols && held.EnrolEpoch == e.SessionEpoch { // nothing was reset since
 			return nil
 		}
 	}

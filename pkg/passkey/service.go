@@ -19,6 +19,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/name"
 	"github.com/rekey-dev/rekey/pkg/onetime"
 	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/session"
 	"github.com/rekey-dev/rekey/pkg/token"
 )
 
@@ -29,6 +30,7 @@ type Store interface {
 	// CustomRole reads one role; nil when it is not there.
 	grant.Roles
 	Token(ctx context.Context, t id.PAT) (accesstoken.Token, error)
+	Session(ctx context.Context, s id.Session) (session.Session, error)
 	Passkey(ctx context.Context, c id.Credential) (Passkey, error)
 	// Passkeys reads those that are there, in any order.
 	Passkeys(ctx context.Context, ids []id.Credential) ([]Passkey, error)
@@ -46,6 +48,7 @@ type Service struct {
 	Store      Store
 	Codes      *onetime.Service
 	Ceremonies Ceremonies
+	Hold       bool                     // after a restore: no code is good
 	Fold       func(name string) string // the form in which names are compared
 	Now        func() time.Time
 	Rand       io.Reader
@@ -69,6 +72,10 @@ func (s *Service) BeginWithCode(ctx context.Context, at Site, code token.Secret)
 
 // accept returns the code of a secret and its employee, as they are now.
 func (s *Service) accept(ctx context.Context, code token.Secret) (onetime.Code, employee.Employee, error) {
+	if s.Hold {
+		return onetime.Code{}, employee.Employee{}, &fault.Error{Kind: fault.Unavailable, RetryAfter: time.Minute,
+			Detail: "The deployment is on hold after a restore; nobody enrols a passkey until it ends."}
+	}
 	good, err := s.Codes.Check(ctx, code)
 	if err != nil {
 		return onetime.Code{}, employee.Employee{}, err
@@ -77,7 +84,32 @@ func (s *Service) accept(ctx context.Context, code token.Secret) (onetime.Code, 
 	if fault.Is(err, fault.NotFound) || err == nil && !good.IsCurrent(e) {
 		err = refused(errors.New("passkey: the code is not its employee's any more"))
 	}
+	if err == nil {
+		err = s.issuerLives(ctx, good, e)
+	}
 	return good, e, err
+}
+
+// issuerLives refuses a code whose issuer has ended: the session, or the token, that asked for it.
+func (s *Service) issuerLives(ctx context.Context, code onetime.Code, e employee.Employee) error {
+	lives := true
+	if ses, ok := id.Parse[id.Session](code.Issuer); ok {
+		found, err := s.Store.Session(ctx, ses)
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			return err
+		}
+		lives = err == nil && found.Status(e.SessionEpoch, s.Now()) == session.Active
+	} else if t, ok := id.Parse[id.PAT](code.Issuer); ok {
+		found, err := s.Store.Token(ctx, t)
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			return err
+		}
+		lives = err == nil && found.Epoch == e.TokenEpoch && found.Status(s.Now()) == accesstoken.Active
+	}
+	if !lives {
+		return refused(errors.New("passkey: what asked for the code has ended"))
+	}
+	return nil
 }
 
 // Begin begins the enrolment of a further passkey by an employee who is signed in, and asks for a signature by one of those for the
@@ -180,7 +212,9 @@ func (s *Service) Finish(ctx context.Context, c call.Call, at Site, of id.Employ
 		err = fault.New(fault.NotGrantable, "Nobody enrols a passkey for somebody else. Reset their second factor, and they get a link for a new one.")
 	}
 	if err != nil {
-		return Passkey{}, err
+		refused := c.Event("", "", s.Now())
+		refused.Action, refused.Place, refused.Target = audit.CredentialCreated, c.Caller.Place, audit.Target{Type: "employee", ID: string(of)}
+		return Passkey{}, c.Deny(ctx, s.Store.Deny, refused, err)
 	}
 	if err := c.Idempotency.Check(); err != nil {
 		return Passkey{}, err
@@ -209,6 +243,15 @@ func (s *Service) Finish(ctx context.Context, c call.Call, at Site, of id.Employ
 			return Passkey{}, err
 		}
 		signed, err := s.Ceremonies.FinishSignature(at, UserOf(e), Records(has), begun.Proof, in.Assertion)
+		if errors.Is(err, ErrCloned) {
+			cloned := c.Refused(c.Event("", "", s.Now()), s.Now())
+			cloned.Action, cloned.Place = audit.CredentialCreated, e.Place
+			cloned.Target = audit.Target{Type: "employee", ID: string(e.ID), Name: e.Name()}
+			cloned.Details = map[string]any{"reason": "the counter of the passkey that signed did not go up: there may be a copy of it"}
+			if err := s.Store.Deny(ctx, cloned); err != nil {
+				return Passkey{}, err
+			}
+		}
 		if err != nil {
 			return Passkey{}, unproven(err)
 		}
@@ -241,14 +284,12 @@ func (s *Service) enrol(ctx context.Context, c call.Call, e employee.Employee, r
 	p := Passkey{ID: id.New[id.Credential](s.Rand), EmployeeID: e.ID, Place: e.Place, Name: called, Record: record, SignedBy: signedBy, CreatedAt: now, EventSeq: 1}
 	next := e
 	next.Passkeys = append(slices.Clone(e.Passkeys), p.ID)
+	next.Code, next.CodeSentAt, next.CodeExpiresAt = "", time.Time{}, time.Time{} // who has a passkey needs no letter's code any more
 	next.Revision++
 	events := []audit.Event{s.event(c, op, now, audit.CredentialCreated, p)}
 	writes := append([]change.Write{Create{Passkey: p}}, more...)
 	if code != nil {
 		writes = append(writes, onetime.Spend{Code: *code, At: now})
-		if next.Code == code.ID {
-			next.Code, next.CodeSentAt, next.CodeExpiresAt = "", time.Time{}, time.Time{}
-		}
 		if e.Status == employee.Invited {
 			next.Status, next.UpdatedAt = employee.Active, now
 			next.Version++
@@ -293,7 +334,12 @@ func (s *Service) event(c call.Call, op id.Operation, now time.Time, action stri
 // place those of one whom it could give their role.
 func (s *Service) mayManage(ctx context.Context, c authz.Caller, p permission.Permission, e employee.Employee) error {
 	if c.Assumed() == "" && c.ID == string(e.ID) {
-		return nil
+		switch {
+		case p == permission.CredentialsRead, c.InPerson():
+			return nil
+		case !c.Effective.Has(p):
+			return authz.NotInPerson()
+		}
 	}
 	if err := c.Check(p, authz.Object{Place: e.Place, What: "credential"}); err != nil || p == permission.CredentialsRead {
 		return err

@@ -87,7 +87,8 @@ func (s Session) Status(epoch int64, now time.Time) Status {
 	return Active
 }
 
-// Create puts a new session and the row that lists it at its employee. It is lost when the ID exists.
+// Create puts a new session, the row that lists it at its employee, and where it began as a source that authenticated. It is lost
+// when the ID exists.
 type Create struct{ Session Session }
 
 func (Create) Write() {}

@@ -158,6 +158,7 @@ func (in Input) checked() (Input, error) {
 // issue makes the token of out's employee.
 func (s *Service) issue(ctx context.Context, out *Result, name string, op id.Operation, now time.Time, p *idempotency.Pending) (*idempotency.DerivedSecret, error) {
 	t := accesstoken.Token{ID: id.New[id.PAT](s.Rand), EmployeeID: out.Employee.ID, Place: out.Employee.Place, Name: name, Enrols: true,
+		Epoch: out.Employee.TokenEpoch, EnrolEpoch: out.Employee.SessionEpoch,
 		Generation: 1, ExpiresAt: now.Add(TokenFor), CreatedAt: now, Version: 1}
 	owner, _ := role.BuiltIn(role.Owner)
 	t.Scopes = owner.Permissions
@@ -209,7 +210,7 @@ func (s *Service) repeat(ctx context.Context, from audit.Request, r idempotency.
 }
 
 // Recover issues a new token for an owner on the word of whoever may invoke the function in the AWS account, and takes the owner's
-// passkeys and sessions away: whoever has lost access cannot say who has it now. The record names the AWS request, under which the
+// passkeys, sessions and tokens away: whoever has lost access cannot say who has it now. The record names the AWS request, under which the
 // account's own trail has the caller. Atomic: the token, the owner, the passkeys and the audit record.
 func (s *Service) Recover(ctx context.Context, email, awsRequest string) (Result, error) {
 	return change.Retry(func() (Result, error) { return s.recover(ctx, email, awsRequest) })
@@ -237,6 +238,7 @@ func (s *Service) recover(ctx context.Context, email, awsRequest string) (Result
 	owner := old
 	owner.Passkeys, owner.Code, owner.CodeSentAt, owner.CodeExpiresAt, owner.UpdatedAt = nil, "", time.Time{}, time.Time{}, now
 	owner.SessionEpoch++
+	owner.TokenEpoch++
 	owner.Version++
 	owner.Revision++
 	out := Result{MSP: m, Employee: owner}

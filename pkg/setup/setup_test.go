@@ -281,7 +281,7 @@ func TestRecover_IssuesANewTokenForAnOwner_W9(t *testing.T) {
 	require.NotEqual(t, w.Owner.Token.ID, out.Token.ID)
 	require.Equal(t, w.Now().Add(90*24*time.Hour), out.Token.ExpiresAt)
 	w.Allowed(out.Secret, rekeytest.Home)
-	w.Wins(w.Owner.Secret)
+	w.Loses(w.Owner.Secret) // whoever has the old ones is nobody any more
 	e := w.Record(audit.RecoveryUsed)
 	require.Equal(t, audit.System, e.Actor.Type)
 	require.Equal(t, string(out.Token.ID), e.Target.ID)

@@ -123,6 +123,7 @@ func (s *Service) Repeat(ctx context.Context, c call.Call, r idempotency.Record)
 		op, next := id.New[id.Operation](s.Rand), of
 		next.EventSeq++
 		e := s.event(c, op, now, audit.SessionRepeated, next)
+		e.Actor.AssumedCompany = of.Place.Company
 		return secret, s.Store.Commit(ctx, change.Set{Operation: op, At: now, Events: []audit.Event{e}, Writes: []change.Write{session.Note{Old: of}}})
 	})
 }

@@ -53,12 +53,12 @@ func inside() error {
 // employee reads one whose sessions the caller may see.
 func (s *Service) employee(ctx context.Context, c authz.Caller, of id.Employee) (employee.Employee, error) {
 	own := c.ID == string(of)
-	if !own && !c.Effective.Has(permission.EmployeesUpdate) {
+	if !own && !c.Role.Has(permission.EmployeesUpdate) {
 		return employee.Employee{}, fault.Missing("employee")
 	}
 	e, err := s.Store.Employee(ctx, of)
-	if err == nil && !own && !c.Place.Covers(e.Place) {
-		err = fault.Missing("employee")
+	if err == nil && !own {
+		err = c.Check(permission.EmployeesUpdate, authz.Object{Place: e.Place, What: "employee"})
 	}
 	return e, err
 }
@@ -84,10 +84,8 @@ func (s *Service) Revoke(ctx context.Context, c call.Call, which id.Session) err
 		now, op, next := s.Now(), id.New[id.Operation](s.Rand), old
 		next.EventSeq++
 		ev := s.event(c, op, now, audit.SessionRevoked, next)
-		if c.Caller.ID != string(e.ID) {
-			if err := grant.Over(ctx, s.Store, c.Caller, e.RoleID); err != nil {
-				return struct{}{}, c.Deny(ctx, s.Store.Deny, ev, err)
-			}
+		if err := s.mayRevoke(ctx, c.Caller, old, e); err != nil {
+			return struct{}{}, c.Deny(ctx, s.Store.Deny, ev, err)
 		}
 		if old.Status(e.SessionEpoch, now) != session.Active {
 			return struct{}{}, nil
@@ -95,6 +93,18 @@ func (s *Service) Revoke(ctx context.Context, c call.Call, which id.Session) err
 		return struct{}{}, s.Store.Commit(ctx, change.Set{Operation: op, At: now, Events: []audit.Event{ev}, Writes: []change.Write{session.Revoke{Old: old, At: now}}})
 	})
 	return err
+}
+
+// mayRevoke returns nil when the caller may end a session that it sees: itself, one of its own in person, or one of an employee
+// whom it could give their role.
+func (s *Service) mayRevoke(ctx context.Context, c authz.Caller, of session.Session, e employee.Employee) error {
+	switch {
+	case c.KeyID == string(of.ID), c.ID == string(e.ID) && c.InPerson():
+		return nil
+	case c.ID == string(e.ID) && !c.Effective.Has(permission.EmployeesUpdate):
+		return authz.NotInPerson()
+	}
+	return grant.Over(ctx, s.Store, c, e.RoleID)
 }
 
 // RevokeHeld ends a session on the word of whoever holds its secret. One that has ended stays as it is. Atomic: the session and
@@ -108,6 +118,7 @@ func (s *Service) RevokeHeld(ctx context.Context, c call.Call, which id.Session,
 		now, op, next := s.Now(), id.New[id.Operation](s.Rand), old
 		next.EventSeq++
 		ev := s.event(c, op, now, audit.SessionSelfRevoked, next)
+		ev.Actor.AssumedCompany = old.Place.Company
 		ev.Details["reason"] = reason
 		if note != "" {
 			ev.Details["note"] = note

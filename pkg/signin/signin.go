@@ -54,8 +54,14 @@ type Service struct {
 	Store      Store
 	Ceremonies passkey.Ceremonies
 	Mint       *mint.Mint
+	Hold       bool // after a restore: nobody signs in
 	Now        func() time.Time
 	Rand       io.Reader
+}
+
+// held is the answer while a restored deployment is on hold: what was taken away since may be there again.
+func held() error {
+	return &fault.Error{Kind: fault.Unavailable, RetryAfter: time.Minute, Detail: "The deployment is on hold after a restore; nobody signs in until it ends."}
 }
 
 // Begun is a ceremony that the caller's browser goes on with.
@@ -67,6 +73,9 @@ type Begun struct {
 // Begin makes the options of a sign-in at a site, by whichever passkey of it the browser's authenticators have: it is asked of
 // nobody in particular, so that nobody learns who has one.
 func (s *Service) Begin(ctx context.Context, at passkey.Site) (Begun, error) {
+	if s.Hold {
+		return Begun{}, held()
+	}
 	begun, err := s.Ceremonies.BeginSignature(at, passkey.User{}, nil)
 	if err != nil {
 		return Begun{}, err
@@ -93,6 +102,9 @@ func refused(cause error) error {
 // whether the answer is right or not. Atomic: the session and the row that lists it, the passkey's counter, the employee's time of
 // the last sign-in, and the audit record.
 func (s *Service) Finish(ctx context.Context, c call.Call, at passkey.Site, challenge id.Challenge, answer []byte) (Opened, error) {
+	if s.Hold {
+		return Opened{}, held()
+	}
 	handle, credentialID, err := s.Ceremonies.Signer(answer)
 	if err != nil {
 		return Opened{}, refused(err)

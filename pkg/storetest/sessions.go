@@ -45,7 +45,7 @@ func (w *world) signOut(s session.Session) change.Set {
 func verdictOfSession(s session.Session) *verify.Credential {
 	c := &verify.Credential{ID: string(s.ID), Kind: token.Session, Place: s.Place, Names: verify.Names{Principal: string(s.EmployeeID),
 		Company: s.Place.Company, Parent: s.Parent}, MAC: s.MAC, Pepper: "v1", Generation: session.Generation, IssueEpoch: s.Epoch,
-		EventSeq: s.EventSeq, Scopes: s.Scopes, Revoked: !s.RevokedAt.IsZero(), ExpiresAt: s.EndsAt(), LastUsedAt: s.LastUsedAt}
+		EventSeq: s.EventSeq, Scopes: s.Scopes, Revoked: !s.RevokedAt.IsZero(), ExpiresAt: s.EndsAt(), Until: s.ExpiresAt, LastUsedAt: s.LastUsedAt}
 	if s.Parent == "" {
 		c.Scopes = permission.All
 	}
@@ -64,6 +64,16 @@ var sessionTests = []test{
 		}
 		_, err := w.store.Session(w.ctx, newID[id.Session]())
 		w.notFound(err)
+	}},
+	{"where a session began is a source that authenticated, so that strangers do not lock it out from there", func(w *world) {
+		s := w.session(newID[id.Employee]())
+		got, err := w.store.Source(w.ctx, string(s.ID), "192.0.2.1")
+		w.NoError(err)
+		w.Equal(s.CreatedAt, got.AuthenticatedAt)
+		w.Equal("browser", got.UserAgent)
+		got, err = w.store.Source(w.ctx, string(s.ID), "192.0.2.2")
+		w.NoError(err)
+		w.True(got.AuthenticatedAt.IsZero())
 	}},
 	{"a session is revoked once, and stays listed", func(w *world) {
 		s := w.session(newID[id.Employee]())

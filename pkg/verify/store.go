@@ -48,6 +48,7 @@ type Credential struct {
 	SupersededBy string // its successor, unless it ended by a compromise; "" for none
 	Rotation     bool   // it is the old or the new key of a rotation
 	ExpiresAt    time.Time
+	Until        time.Time // of a session: its end however much it is used; ExpiresAt is earlier when it is idle
 	NoticeFrom   time.Time
 	LastUsedAt   time.Time
 	Lock         lock.Counter // of a personal access token or a session; a key's is its account's
@@ -61,6 +62,7 @@ type Principal struct {
 	RoleID     id.Role
 	Active     bool
 	IssueEpoch int64 // of an account's keys, or of an employee's sessions
+	TokenEpoch int64 // of an employee's personal access tokens
 	EventSeq   int64
 	Lock       lock.Counter // of an account
 	LockPolicy lock.Policy  // of an account; the zero Policy where the Verifier's holds

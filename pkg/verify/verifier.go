@@ -250,7 +250,7 @@ func (c *Credential) status(out Verdict, refused bool, now time.Time) Status {
 		return StatusAccountRevoked
 	case c.revoked(out.Principal), out.parent != nil && out.parent.revoked(out.Principal):
 		return StatusRevoked
-	case c.expired(now), out.parent != nil && out.parent.expired(now):
+	case c.expired(now), out.parent != nil && out.parent.over(now):
 		return StatusExpired
 	case out.Status == StatusCompanySuspended:
 		return StatusCompanySuspended
@@ -265,9 +265,21 @@ func (c *Credential) status(out Verdict, refused bool, now time.Time) Status {
 }
 
 // revoked tells whether the credential has ended by somebody's will, or with the epoch that it is of: its principal lives on.
-// Personal access tokens are of no epoch.
 func (c *Credential) revoked(p *Principal) bool {
-	return c.Revoked || c.Kind != token.PersonalAccessToken && c.IssueEpoch != p.IssueEpoch
+	epoch := p.IssueEpoch
+	if c.Kind == token.PersonalAccessToken {
+		epoch = p.TokenEpoch
+	}
+	return c.Revoked || c.IssueEpoch != epoch
+}
+
+// over tells whether a parent's time is up. That nothing was done with it itself is no end of what was opened with it, which is
+// judged by its own use.
+func (c *Credential) over(now time.Time) bool {
+	if c.Kind == token.Session {
+		return !now.Before(c.Until)
+	}
+	return c.expired(now)
 }
 
 func (c *Credential) expired(now time.Time) bool {

@@ -77,7 +77,7 @@ type createInput struct {
 	Body struct {
 		Name      string         `json:"name" minLength:"1" maxLength:"100" doc:"Need not be unique"`
 		Scopes    *httpapi.Texts `json:"scopes,omitempty" maxItems:"80" maxLength:"81" doc:"Permissions and scopes of protected APIs that the caller holds now; left out: all of the employee's role, and every protected scope of a kind that it holds, those that are declared later included; empty: none"`
-		ExpiresAt string         `json:"expires_at,omitempty" format:"date-time" doc:"In the future, at most a year from now; left out: 90 days from now"`
+		ExpiresAt string         `json:"expires_at,omitempty" format:"date-time" doc:"In the future, at most a year from now, and no later than the end of the token that makes it (those of set-up and recovery aside); left out: 90 days from now, or that end"`
 	}
 }
 
@@ -104,7 +104,7 @@ func (r resource) registerCollection() {
 	httpapi.Register(r.api, httpapi.Operation{ID: "listPersonalAccessTokens", Method: http.MethodGet, Path: "/personal-access-tokens", Tag: noun,
 		Summary: "List personal access tokens, by name", Description: "The caller's own, ended ones too; with employees:update those of every employee " +
 			"at or below the caller's place; without those whose employee was deleted. employee_id can be combined with status or with q.",
-		Access: httpapi.SignedIn, Errors: []fault.Kind{fault.NotFound, fault.MissingPermission}},
+		Access: httpapi.SignedIn, Errors: []fault.Kind{fault.NotFound, fault.MissingPermission, fault.MissingScope}},
 		func(ctx context.Context, c call.Call, in *listInput) (out page, err error) {
 			f := accesstoken.Filter{Status: accesstoken.Status(in.Status), Query: in.Q}
 			if err := httpapi.AtMostOne("status", in.Status, "q", in.Q); err != nil {
@@ -161,7 +161,7 @@ type tokenInput struct {
 func (r resource) registerSingle() {
 	httpapi.Register(r.api, httpapi.Operation{ID: "getPersonalAccessToken", Method: http.MethodGet, Path: "/personal-access-tokens/{id}", Tag: noun,
 		Summary: "Get a personal access token", Description: "One of the caller's own; with employees:update one of any employee at or below the caller's place.",
-		Access: httpapi.SignedIn, Tagged: true},
+		Access: httpapi.SignedIn, Tagged: true, Errors: []fault.Kind{fault.MissingScope}},
 		func(ctx context.Context, c call.Call, in *tokenInput) (accesstoken.Token, error) {
 			t, err := tokenID(in.ID)
 			if err != nil {
@@ -177,7 +177,7 @@ func (r resource) registerSingle() {
 		Summary: "Revoke a personal access token",
 		Description: "It stops at once, the one that calls too; that is final. Its record stays, with the status revoked. Again: 204, unchanged. " +
 			"Somebody else's is revoked by whoever has employees:update and could give that employee their role; an owner's by an owner.",
-		Access: httpapi.SignedIn, Status: http.StatusNoContent, Match: true, Errors: []fault.Kind{fault.NotGrantable}},
+		Access: httpapi.SignedIn, Status: http.StatusNoContent, Match: true, Errors: []fault.Kind{fault.NotGrantable, fault.MissingScope}},
 		func(ctx context.Context, c call.Call, in *tokenInput) (httpapi.None, error) {
 			t, err := tokenID(in.ID)
 			if err != nil {

@@ -147,7 +147,7 @@ func (r resource) registerSessions() {
 	httpapi.Register(r.api, httpapi.Operation{ID: "listSessions", Method: http.MethodGet, Path: "/sessions", Tag: noun,
 		Summary: "List sessions, newest first", Description: "The caller's own; with employees:update those of another employee at or below the caller's place. " +
 			"One that has ended is listed for 30 days after its time.",
-		Access: httpapi.SignedIn, Errors: []fault.Kind{fault.NotFound, fault.MissingPermission}},
+		Access: httpapi.SignedIn, Errors: []fault.Kind{fault.NotFound, fault.MissingPermission, fault.MissingScope}},
 		func(ctx context.Context, c call.Call, in *listInput) (page, error) {
 			var who id.Employee
 			if in.EmployeeID != "" {
@@ -178,7 +178,7 @@ func (r resource) registerSessions() {
 	httpapi.Register(r.api, httpapi.Operation{ID: "revokeSession", Method: http.MethodDelete, Path: "/sessions/{id}", Tag: noun,
 		Summary: "End a session", Description: "One of the caller's own, the one that calls too; with employees:update one of another employee whose role the caller could give. " +
 			"It stops at once, and with it the sessions inside companies that were opened with it. Again: 204, unchanged.",
-		Access: httpapi.SignedIn, Status: http.StatusNoContent, Errors: []fault.Kind{fault.NotFound, fault.NotGrantable}},
+		Access: httpapi.SignedIn, Status: http.StatusNoContent, Errors: []fault.Kind{fault.NotFound, fault.NotGrantable, fault.MissingScope}},
 		func(ctx context.Context, c call.Call, in *sessionInput) (httpapi.None, error) {
 			s, ok := id.Parse[id.Session](in.ID)
 			if !ok {

@@ -413,7 +413,10 @@ func TestAssume_EndsWithItsParentItsCompanyAndItself_W6(t *testing.T) {
 	w.Advance(20 * time.Minute)
 	w.Allowed(inside, rekeytest.Home)
 	w.Advance(10 * time.Minute)
-	w.Loses(parent) // it was idle
+	w.Loses(parent)                   // it was idle
+	w.Allowed(inside, rekeytest.Home) // which is judged by its own use
+	parent, inside = open()
+	w.Advance(session.IdleAfter)
 	w.Loses(inside)
 
 	held, s := w.PAT(w.Admin, permission.All)
