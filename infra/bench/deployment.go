@@ -135,7 +135,7 @@ func (d *deployment) addRole(ctx context.Context) (id.Role, error) {
 	like, _ := role.BuiltIn(role.Integration)
 	r := id.New[id.Role](rand.Reader)
 	item := map[string]any{"pk": text(string(r)), "sk": text("role"), "type": text("role"), "name": text("custom"), "description": text(strings.Repeat("x", 3500)),
-		"perms": text(like.Permissions.String()), "perms_own": text(like.OwnAccount.String()), "assignables": text("service_account"),
+		"perms": text(like.Permissions.Text()), "perms_own": text(like.OwnAccount.Text()), "assignables": text("service_account"),
 		"parent": text(string(d.root.Node())), "version": map[string]string{"N": "1"}}
 	use := map[string]any{"pk": text(string(r)), "sk": text("use"), "type": text("use")}
 	for table, it := range map[string]any{d.tables.Identity: item, d.tables.Directory: use} {

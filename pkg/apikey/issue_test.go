@@ -71,7 +71,7 @@ func TestIssue_AnAccountOwnsSeveralKeysEachWithANameAndScopes_D1(t *testing.T) {
 	got := map[id.Key]string{}
 	for _, v := range page.Keys {
 		require.Equal(t, apikey.State{Status: apikey.Active}, v.State)
-		got[v.Key.ID] = v.Key.Name + ": " + v.Key.Scopes.String()
+		got[v.Key.ID] = v.Key.Name + ": " + v.Key.Scopes.Text()
 	}
 	require.Equal(t, "one: keys:read", got[one.View.Key.ID])
 	require.Equal(t, "two: apps:manage keys:verify", got[two.View.Key.ID])
@@ -127,11 +127,11 @@ func TestIssue_OmittedScopesAreASnapshotOfTheRolesAndAnEmptyListGrantsNothing_S2
 	a := w.AccountWith("Recorder", w.Company, r.ID)
 	all := w.Issue(a.ID, "all")
 	none := w.IssueWith(a.ID, apikey.Issue{Name: "none", Scopes: rekeytest.Of()})
-	require.Equal(t, "keys:read", all.View.Key.Scopes.String())
+	require.Equal(t, "keys:read", all.View.Key.Scopes.Text())
 	require.Empty(t, none.View.Key.Scopes.List())
 	w.CustomRole(r.ID, permission.KeysRead, permission.AppsManage)
-	require.Equal(t, "keys:read", w.Key(all.View.Key.ID).Scopes.String())
-	require.Equal(t, "keys:read", w.Verify(all.Secret, rekeytest.Home).Caller(w.Now()).Effective.String())
+	require.Equal(t, "keys:read", w.Key(all.View.Key.ID).Scopes.Text())
+	require.Equal(t, "keys:read", w.Verify(all.Secret, rekeytest.Home).Caller(w.Now()).Effective.Text())
 	require.Empty(t, w.Verify(none.Secret, rekeytest.Home).Caller(w.Now()).Effective.List())
 }
 
@@ -276,7 +276,7 @@ func TestIssue_LosesToAChangeOfTheAccountAndTriesAnew_S4(t *testing.T) {
 		require.NoError(t, err)
 	})
 	k := w.Issue(a.ID, "k")
-	require.Equal(t, "keys:read service_accounts:read", k.View.Key.Scopes.String(), "the new role's")
+	require.Equal(t, "keys:read service_accounts:read", k.View.Key.Scopes.Text(), "the new role's")
 	once(func() { w.RotateAll(a.ID) })
 	k = w.Issue(a.ID, "k")
 	w.Wins(k.Secret)

@@ -193,7 +193,7 @@ func TestRotate_AllStopsEveryKeyAndShowsOneWithTheUnionOfTheirScopes_W8(t *testi
 		w.Note(out.Secret)
 		next := out.View.Key
 		require.Equal(t, "newest", next.Name)
-		require.Equal(t, "apps:manage keys:read", next.Scopes.String())
+		require.Equal(t, "apps:manage keys:read", next.Scopes.Text())
 		require.Equal(t, soon, next.ExpiresAt, "the earliest among them")
 		require.Equal(t, int64(1), next.Generation)
 		require.Equal(t, apikey.Active, out.View.State.Status)

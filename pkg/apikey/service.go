@@ -190,7 +190,7 @@ func (s *Service) event(c call.Call, op id.Operation, now time.Time, action, wha
 }
 
 func names(s permission.Set) []string {
-	out := make([]string, 0, s.Len())
+	out := make([]string, 0, s.Count())
 	for _, p := range s.List() {
 		out = append(out, string(p))
 	}

@@ -106,12 +106,7 @@ func (a *Authorizer) decide(ctx context.Context, e *event, o verify.Origin, r *R
 		return e.unauthorized()
 	}
 	caller := v.Caller(a.Now())
-	var refusal *fault.Error
-	if e.own() {
-		refusal, err = a.permit(ctx, e, r.Route, caller, o)
-	} else {
-		refusal = e.guarded(v, caller)
-	}
+	refusal, err := a.permit(ctx, e, r.Route, v, caller, o)
 	if err != nil {
 		return nil, err
 	}
@@ -127,17 +122,22 @@ func (a *Authorizer) decide(ctx context.Context, e *event, o verify.Origin, r *R
 	return e.allow(caller, v, a.Now())
 }
 
-// permit returns the refusal of a caller who may not pass on rekey's own API, and nil of one who may. The refusal of key management is on
+// permit returns the refusal of a caller who may not pass, and nil of one who may. The refusal of key management is on
 // record before it is returned.
-func (a *Authorizer) permit(ctx context.Context, e *event, asked string, caller authz.Caller, o verify.Origin) (*fault.Error, error) {
-	route, ok := a.Routes.Find(asked)
-	if !ok {
-		return nil, errors.New("authorizer: no such route: " + asked)
+func (a *Authorizer) permit(ctx context.Context, e *event, asked string, v verify.Verdict, caller authz.Caller, o verify.Origin) (*fault.Error, error) {
+	var route Route
+	var err error
+	if e.own() {
+		var ok bool
+		if route, ok = a.Routes.Find(asked); !ok {
+			return nil, errors.New("authorizer: no such route: " + asked)
+		}
+		if route.Permission != "" {
+			err = caller.Holds(route.Permission)
+		}
+	} else {
+		err = e.guarded(v, caller)
 	}
-	if route.Permission == "" {
-		return nil, nil
-	}
-	err := caller.Holds(route.Permission)
 	if err == nil {
 		return nil, nil
 	}

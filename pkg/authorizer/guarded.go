@@ -1,7 +1,6 @@
 package authorizer
 
 import (
-	"errors"
 	"strings"
 
 	"github.com/rekey-dev/rekey/pkg/authz"
@@ -12,9 +11,9 @@ import (
 
 // guarded returns the refusal of a caller at another API than rekey's own, and nil of one who may pass. The registration is as it was
 // read with the verdict. Where the caller's place is not at the API's node or below, it is as if the API were not registered.
-func (e *event) guarded(v verify.Verdict, caller authz.Caller) *fault.Error {
+func (e *event) guarded(v verify.Verdict, caller authz.Caller) error {
 	if v.Guard == nil || !v.Guard.Place.Covers(caller.Place) {
-		return fault.New(fault.APINotRegistered, "This API is not registered with rekey at or above the place of this key, so the key does not open it. "+
+		return fault.New(fault.APINotRegistered, "This API is not registered at or above this key's place. "+
 			"Register it with POST /v1/protected-apis.")
 	}
 	if v.Guard.ContextOnly {
@@ -26,11 +25,9 @@ func (e *event) guarded(v verify.Verdict, caller authz.Caller) *fault.Error {
 		route, ok = Table(v.Guard.Routes).Find("ANY " + path)
 	}
 	if !ok {
-		return fault.New(fault.APINotRegistered, method+" "+path+" is no route of this API's registration. Add it there.")
+		return fault.New(fault.APINotRegistered, method+" "+path+" is no route of this API's registration.")
 	}
-	var refusal *fault.Error
-	errors.As(authz.HoldsScope(caller.RoleID, caller.Role, v.Credential.Scopes, route.Permission, permission.Kind(route.rest)), &refusal)
-	return refusal
+	return authz.HoldsScope(caller.RoleID, caller.Role, v.Credential.Scopes, route.Permission, permission.Kind(route.rest))
 }
 
 // asked is the request's own method and the template of its path. The route of an HTTP API may be one for any method.

@@ -87,25 +87,27 @@ func (c Caller) reaches(p permission.Permission, o Object) bool {
 
 // Holds returns nil when the caller holds p at its place, and a fault that tells scope from permission when not.
 func (c Caller) Holds(p permission.Permission) error {
+	return refusal(c.RoleID, c.Role.Has(p), c.Effective.Has(p), p)
+}
+
+// refusal is not inlined: the authorizer's binary has a bound.
+//
+//go:noinline
+func refusal(r id.Role, inRole, held bool, p permission.Permission) error {
 	switch {
-	case c.Effective.Has(p):
+	case held:
 		return nil
-	case c.Role.Has(p):
+	case inRole:
 		return MissingScope(p)
 	}
-	return MissingPermission(c.RoleID, p)
+	return MissingPermission(r, p)
 }
 
 // HoldsScope returns nil when a role and the scopes of a credential of its holder both allow a protected scope of a kind, and a
 // fault that tells scope from permission when not. It is to Holds what Allows is to Has: the kind is the API's word.
 func HoldsScope(r id.Role, held, scopes permission.Set, scope permission.Permission, k permission.Kind) error {
-	switch {
-	case !held.Allows(scope, k):
-		return MissingPermission(r, scope)
-	case !scopes.Allows(scope, k):
-		return MissingScope(scope)
-	}
-	return nil
+	inRole := held.Allows(scope, k)
+	return refusal(r, inRole, inRole && scopes.Allows(scope, k), scope)
 }
 
 // Grantable returns nil when the caller holds everything in s: nobody grants, or is shown a secret that carries, what they
@@ -116,7 +118,7 @@ func (c Caller) Grantable(s permission.Set) error {
 		return nil
 	}
 	return &fault.Error{Kind: fault.NotGrantable,
-		Detail: "You do not hold " + lacking.String() + " here, so you can neither grant it nor be shown a secret that carries it."}
+		Detail: "You do not hold " + lacking.Text() + " here, so you can neither grant it nor be shown a secret that carries it."}
 }
 
 // MissingScope is the 403 of a key whose role has the permission and whose scopes have not.

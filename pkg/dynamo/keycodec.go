@@ -16,7 +16,7 @@ func encodeKey(k apikey.Key) item {
 	it.string(attrAccount, string(k.AccountID))
 	it.place(k.Place)
 	it.string(attrName, k.Name)
-	it.string(attrScopes, k.Scopes.String())
+	it.string(attrScopes, k.Scopes.Text())
 	it.string(attrRoleHint, string(k.RoleHint))
 	it.int(attrGeneration, k.Generation)
 	it.int(attrIssueEpoch, k.IssueEpoch)
@@ -65,7 +65,7 @@ func decodeKey(it item) (apikey.Key, error) {
 // setKey sets what an administrator sets; a digest only with a new secret, as the authorizer rewrites it under a new pepper.
 func setKey(e *expression, old, k apikey.Key) {
 	e.setString(attrName, k.Name)
-	e.setString(attrScopes, k.Scopes.String())
+	e.setString(attrScopes, k.Scopes.Text())
 	e.setString(attrRoleHint, string(k.RoleHint))
 	if old.Generation != k.Generation {
 		e.setInt(attrGeneration, k.Generation)
@@ -99,7 +99,7 @@ func encodeKeyRow(k apikey.Key) item {
 	it.string(attrID, string(k.ID))
 	it.string(attrKind, string(rune(k.Kind)))
 	it.string(attrName, k.Name)
-	it.string(attrScopes, k.Scopes.String())
+	it.string(attrScopes, k.Scopes.Text())
 	it.int(attrGeneration, k.Generation)
 	it.int(attrIssueEpoch, k.IssueEpoch)
 	it.bool(attrOff, k.Off)

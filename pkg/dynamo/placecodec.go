@@ -82,7 +82,7 @@ func encodeToken(t accesstoken.Token) item {
 	it.string(attrEmployee, string(t.EmployeeID))
 	it.place(t.Place)
 	it.string(attrName, t.Name)
-	it.string(attrScopes, t.Scopes.String())
+	it.string(attrScopes, t.Scopes.Text())
 	it.int(attrIssueEpoch, t.Epoch)
 	it.bool(attrEnrols, t.Enrols)
 	it.int(attrSessionEpoch, t.EnrolEpoch)

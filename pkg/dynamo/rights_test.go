@@ -435,7 +435,10 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		}
 		partly := c
 		partly.Caller.Effective = permission.Of(permission.RolesCreate)
-		ok(roles.Create(t.Context(), partly, grant.New{Node: made.Node.ID, Name: "Alerter", Permissions: []string{"alerts:read"}}))
+		alerts := grant.New{Node: made.Node.ID, Name: "Alerter", Permissions: []string{"alerts:read"}}
+		ok(roles.Create(t.Context(), partly, alerts))
+		partly.Caller.RoleID = r.ID
+		fails(roles.Create(t.Context(), partly, alerts))
 		renamed := "Auditor"
 		lost(func() { ok(roles.Patch(t.Context(), c, r.ID, grant.Patch{Name: &renamed})) })
 		ok(roles.Patch(t.Context(), c, r.ID, grant.Patch{Description: &renamed, AssignableTo: &[]role.Assignee{role.ServiceAccount}}))

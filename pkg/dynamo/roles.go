@@ -14,8 +14,8 @@ import (
 func encodeRole(c role.Custom) item {
 	it := newItem(roleKey(c.ID), typeRole)
 	it.string(attrName, c.Name)
-	it.string(attrPermissions, c.Permissions.String())
-	it.string(attrOwnAccount, c.OwnAccount.String())
+	it.string(attrPermissions, c.Permissions.Text())
+	it.string(attrOwnAccount, c.OwnAccount.Text())
 	it.string(attrParent, string(c.NodeID))
 	kinds := make([]string, len(c.AssignableTo))
 	for i, kind := range c.AssignableTo {

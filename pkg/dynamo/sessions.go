@@ -18,7 +18,7 @@ func encodeSession(s session.Session) item {
 	it.int(attrIssueEpoch, s.Epoch)
 	it.string(attrPasskey, string(s.Passkey))
 	it.string(attrParent, s.Parent)
-	it.string(attrScopes, s.Scopes.String())
+	it.string(attrScopes, s.Scopes.Text())
 	it.string(attrReason, s.Reason)
 	it.int(attrGeneration, session.Generation)
 	it.bytes(attrMAC, s.MAC)

@@ -52,7 +52,7 @@ func TestItems_ThatAVerdictReadsAreOneReadUnitEach_P4(t *testing.T) {
 	require.LessOrEqual(t, Size(encodeKey(k)), 2800)
 
 	k.Name, k.CreatedByName, k.Ended, k.Place.Path = "production, blue", "Ada Lovelace", nil, strings.Join(strings.Split(deepest.Path, "/")[:4], "/")
-	scopes := len(k.Scopes.String())
+	scopes := len(k.Scopes.Text())
 	require.Less(t, Size(encodeKey(k))-scopes+80*41, readUnit, "80 scopes of 40 characters")
 	require.Less(t, Size(encodeKey(k))-scopes+5*20, 1024, "a typical key is one write unit")
 
@@ -98,7 +98,7 @@ func TestItems_OfTheLargestRoleAreOneReadUnitEach(t *testing.T) {
 	size := Size(encodeRole(r))
 	require.Less(t, size, readUnit)
 	t.Logf("%d bytes with every permission of the catalogue", size)
-	full := size - len(permission.All.String()) + 80*41 - 1
+	full := size - len(permission.All.Text()) + 80*41 - 1
 	require.Less(t, full, readUnit, "with 80 of 40 characters")
 	require.Less(t, Size(encodeRoleAbout(r)), readUnit)
 }

@@ -260,7 +260,7 @@ func (in Patch) unfit(forbidden permission.Set) (bad []fault.Field) {
 	}
 	if in.AssignableTo != nil {
 		return []fault.Field{{Pointer: pointer("/assignable_to", slices.Index(*in.AssignableTo, role.ServiceAccount)),
-			Detail: "does not go with " + forbidden.String() + ", which a service account can never hold"}}
+			Detail: "does not go with " + forbidden.Text() + ", which a service account can never hold"}}
 	}
 	return nil // it was so before, and this change brought nothing of it
 }

@@ -173,7 +173,7 @@ func Assign(ctx context.Context, roles Roles, c authz.Caller, r id.Role, to role
 		return nil, fault.InvalidField("/role_id", "is a role that cannot be given to "+whom)
 	}
 	if forbidden := held.Permissions.Without(permission.Machine); to == role.ServiceAccount && !forbidden.IsEmpty() {
-		return nil, fault.InvalidField("/role_id", "has "+forbidden.String()+", which a service account can never hold")
+		return nil, fault.InvalidField("/role_id", "has "+forbidden.Text()+", which a service account can never hold")
 	}
 	if to == role.ServiceAccount { // there a wildcard grants nothing by itself: keys name scopes, each granted by who issues the key
 		held.Permissions = held.Permissions.WithoutWildcards()

@@ -101,7 +101,7 @@ func (h *holding) create(t *rapid.T) {
 	r, err := h.w.Roles.Create(h.w.Ctx, h.w.With(secret), in)
 	if h.settled(t, err) {
 		h.roles = append(h.roles, r.ID)
-		require.True(t, r.Permissions.Without(h.callers[name]).IsEmpty(), "%s put in %s", name, r.Permissions)
+		require.True(t, r.Permissions.Without(h.callers[name]).IsEmpty(), "%s put in %s", name, r.Permissions.Text())
 	}
 }
 
@@ -217,9 +217,9 @@ func (h *holding) check(t *rapid.T) {
 		require.NoError(t, err, "a dangling role")
 		require.True(t, r.AssignableToKind(p.kind))
 		require.Contains(t, p.at.Nodes(), r.NodeID)
-		require.True(t, r.Permissions.Without(h.given[p.id]).IsEmpty(), "%s has %s, given by who held %s", p.id, r.Permissions, h.given[p.id])
+		require.True(t, r.Permissions.Without(h.given[p.id]).IsEmpty(), "%s has %s, given by who held %s", p.id, r.Permissions.Text(), h.given[p.id].Text())
 		if p.kind == role.ServiceAccount {
-			require.True(t, r.Permissions.Without(permission.Machine).IsEmpty(), "%s has %s", p.id, r.Permissions)
+			require.True(t, r.Permissions.Without(permission.Machine).IsEmpty(), "%s has %s", p.id, r.Permissions.Text())
 		}
 	}
 }

@@ -181,28 +181,26 @@ func Known(p Permission) bool {
 func Catalogue() []Entry { return append([]Entry(nil), explained[:]...) }
 
 // All is the set of every permission, and of every protected scope.
-var All = setOf(func(position) bool { return true }).Or(wildcards)
+var All = setOf(wildcards, func(position) bool { return true })
 
 // Machine is the set of what a service account can ever hold, every protected scope included.
-var Machine = setOf(func(e position) bool { return e.machine }).Or(wildcards)
+var Machine = setOf(wildcards, func(e position) bool { return e.machine })
 
-// Reading is the set of every permission, and of every protected scope, that only reads.
-var Reading = setOf(func(e position) bool { return strings.HasSuffix(string(e.id), ":read") }).Or(Of(Read.Wildcard()))
+// Reading is the set of every permission, and of every protected scope, that only reads, but for the audit log.
+var Reading = setOf(Of(Read.Wildcard()), func(e position) bool { return strings.HasSuffix(string(e.id), ":read") && e.id != AuditRead })
 
-func setOf(holds func(position) bool) Set {
-	var s Set
+func setOf(s Set, holds func(position) bool) Set {
 	for _, e := range positions {
 		if holds(e) {
-			s = s.Or(Of(e.id))
+			s.bits[e.index/64] |= 1 << (e.index % 64)
 		}
 	}
 	return s
 }
 
 // Assumed is the set of what an employee can do inside a company whose tenant they assumed: what a company is run with, the scopes of
-// protected APIs included. What is the
-// provider's own is not among it, whatever the employee's role has: nodes, roles, employees and their tokens, further companies,
-// and assuming another one.
+// protected APIs included. What is the provider's own is not among it, whatever the employee's role has: nodes, roles, employees and
+// their tokens, further companies, and assuming another one.
 var Assumed = Of(CompaniesRead, CompaniesUpdate, BillingRead, ServiceAccountsRead, ServiceAccountsCreate, ServiceAccountsUpdate,
 	ServiceAccountsRotate, ServiceAccountsDelete, KeysRead, KeysIssue, KeysRevoke, KeysUnlock, KeysVerify, RotationsRead,
 	RotationsManage, PoliciesRead, PoliciesManage, CredentialsRead, CredentialsManage, AppsRead, AppsManage, GatewaysRead,

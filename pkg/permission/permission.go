@@ -107,8 +107,9 @@ func (s Set) Without(t Set) Set {
 // IsEmpty tells whether the set grants nothing.
 func (s Set) IsEmpty() bool { return s == Set{} }
 
-// Len returns the number of entries of List.
-func (s Set) Len() int { return len(s.List()) }
+// Count returns the number of entries of List. It and Text have names that no interface of the standard library has: what could be
+// called by way of one is linked into the authorizer, which calls neither.
+func (s Set) Count() int { return len(s.List()) }
 
 // List returns the set's permissions sorted by name, without wildcards: those are no permissions by themselves.
 func (s Set) List() []Permission {
@@ -125,9 +126,9 @@ func (s Set) List() []Permission {
 	return out
 }
 
-// String joins the sorted names of the catalogue, the wildcards and the sorted names of protected scopes with a blank; Split is
+// Text joins the sorted names of the catalogue, the wildcards and the sorted names of protected scopes with a blank; Split is
 // its inverse.
-func (s Set) String() string {
+func (s Set) Text() string {
 	var all []string
 	for _, p := range (Set{bits: s.bits}).List() {
 		all = append(all, string(p))
@@ -143,7 +144,7 @@ func (s Set) String() string {
 	return strings.Join(all, " ")
 }
 
-// Split reads what String wrote. A well-formed name that is of no resource of the catalogue is a protected scope; other unknown words
+// Split reads what Text wrote. A well-formed name that is of no resource of the catalogue is a protected scope; other unknown words
 // grant nothing.
 func Split(text string) Set {
 	var s Set

@@ -101,7 +101,7 @@ func TestCatalogue_EveryPermissionIsExplained_W2(t *testing.T) {
 		explained[e.ID] = e.Name
 	}
 	require.Equal(t, "Rotate Service Account Secret", explained["service_accounts:rotate"])
-	require.Len(t, explained, permission.All.Len(), "every permission that there is is explained")
+	require.Len(t, explained, permission.All.Count(), "every permission that there is is explained")
 	require.False(t, permission.Known("keys:eat"))
 }
 
@@ -111,7 +111,7 @@ func TestPermissions_FourAreNeverAServiceAccounts_W2(t *testing.T) {
 		"keys:issue", "keys:revoke", "keys:unlock", "companies:assume", "incidents:run",
 	}
 	require.Equal(t, permission.Of(never...), permission.All.Without(permission.Machine))
-	require.Len(t, never, permission.All.Without(permission.Machine).Len())
+	require.Len(t, never, permission.All.Without(permission.Machine).Count())
 	for _, e := range permission.Catalogue() {
 		require.Equal(t, permission.Machine.Has(e.ID), e.AssignableToServiceAccount(), e.ID)
 	}
@@ -131,9 +131,9 @@ func TestSet_TheZeroSetGrantsNothing(t *testing.T) {
 		require.False(t, zero.Has(p))
 	}
 	require.Empty(t, zero.List())
-	require.Empty(t, zero.String())
+	require.Empty(t, zero.Text())
 	require.Empty(t, zero.Compact())
-	require.Equal(t, len(all()), permission.All.Len())
+	require.Equal(t, len(all()), permission.All.Count())
 }
 
 func TestSet_UnknownWordsGrantNothing(t *testing.T) {
@@ -148,15 +148,15 @@ func TestSet_UnknownWordsGrantNothing(t *testing.T) {
 func TestSet_WritesAndReadsBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := sets().Draw(t, "set")
-		if permission.Split(s.String()) != s || permission.Of(s.List()...) != s || len(s.List()) != s.Len() {
-			t.Fatalf("%q", s.String())
+		if permission.Split(s.Text()) != s || permission.Of(s.List()...) != s || len(s.List()) != s.Count() {
+			t.Fatalf("%q", s.Text())
 		}
 		back, ok := permission.FromCompact(s.Compact())
 		if !ok || back != s || len(s.Compact()) > 22 {
 			t.Fatalf("%q", s.Compact())
 		}
 	})
-	require.Equal(t, "audit:read keys:read", permission.Of(permission.KeysRead, permission.AuditRead).String(), "sorted")
+	require.Equal(t, "audit:read keys:read", permission.Of(permission.KeysRead, permission.AuditRead).Text(), "sorted")
 }
 
 func TestSet_CountsLikeASet(t *testing.T) {

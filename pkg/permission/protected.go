@@ -97,7 +97,7 @@ func listed(names, word string) bool {
 	return false
 }
 
-// next takes the first word off a list. It and what calls it are not inlined: the authorizer's binary has a bound.
+// next takes the first word off a list. It is not inlined: the authorizer's binary has a bound.
 //
 //go:noinline
 func next(names string) (word, rest string) {
@@ -106,8 +106,6 @@ func next(names string) (word, rest string) {
 }
 
 // merge joins two lists.
-//
-//go:noinline
 func merge(a, b string) string {
 	if a == "" || a == b {
 		return b
@@ -134,8 +132,6 @@ func merge(a, b string) string {
 }
 
 // pick keeps the words of a that are in b, or those that are not.
-//
-//go:noinline
 func pick(a, b string, in bool) (out string) {
 	for a != "" {
 		var word string
@@ -146,7 +142,6 @@ func pick(a, b string, in bool) (out string) {
 	return out
 }
 
-//go:noinline
 func add(names, word string) string {
 	if names == "" {
 		return word

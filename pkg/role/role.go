@@ -73,11 +73,11 @@ var builtIn = [...]Role{
 		OwnAccount:   permission.Of(permission.ServiceAccountsRead, permission.KeysRead),
 		AssignableTo: []Assignee{ServiceAccount}},
 	{ID: Operator, Name: "operator",
-		Permissions:  permission.Reading.Or(permission.Of(permission.AppsManage)),
+		Permissions:  permission.Reading.Or(permission.Of(permission.AuditRead, permission.AppsManage)),
 		AssignableTo: []Assignee{Employee}},
 	{ID: Owner, Name: "owner", Permissions: permission.All, AssignableTo: []Assignee{Employee}},
 	{ID: Viewer, Name: "viewer",
-		Permissions:  permission.Reading.Without(permission.Of(permission.AuditRead)),
+		Permissions:  permission.Reading,
 		AssignableTo: []Assignee{Employee}},
 }
 

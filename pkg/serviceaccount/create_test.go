@@ -48,7 +48,7 @@ func TestCreate_TheLeastPrivilegeRoleIsTheDefault_S2(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, role.Integration, v.Account.RoleID)
 	require.Equal(t, w.Company, v.Account.Place)
-	require.Equal(t, "keys:read service_accounts:read", w.Issue(v.Account.ID, "k").View.Key.Scopes.String())
+	require.Equal(t, "keys:read service_accounts:read", w.Issue(v.Account.ID, "k").View.Key.Scopes.Text())
 }
 
 func TestCreate_BadTextsAreRefusedWithTheirPointers_S1(t *testing.T) {

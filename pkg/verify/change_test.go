@@ -130,7 +130,7 @@ func TestVerify_AChangedRoleDecidesOnTheNextRequest_S2(t *testing.T) {
 	a := w.AccountWith("Recorder", w.Root, r.ID)
 	all := w.Issue(a.ID, "all")
 	narrow := w.IssueWith(a.ID, apikey.Issue{Name: "narrow", Scopes: rekeytest.Of(permission.AppsRead)})
-	effective := func(s token.Secret) string { return w.Verify(s, rekeytest.Home).Caller(w.Now()).Effective.String() }
+	effective := func(s token.Secret) string { return w.Verify(s, rekeytest.Home).Caller(w.Now()).Effective.Text() }
 	require.Equal(t, "apps:read keys:read", effective(all.Secret))
 	require.Equal(t, "apps:read", effective(narrow.Secret))
 

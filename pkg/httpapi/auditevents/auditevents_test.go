@@ -46,7 +46,7 @@ func TestEvent_HasEveryMemberAndTheKeysPrefixAndScopesButNeverTheKey_D8(t *testi
 	details := e["details"].(map[string]any)
 	require.Equal(t, "key.issued", details["change"])
 	require.Equal(t, shown.View.Key.Prefix(), details["key_prefix"])
-	require.Len(t, details["scopes"], shown.View.Key.Scopes.Len())
+	require.Len(t, details["scopes"], shown.View.Key.Scopes.Count())
 }
 
 func TestEvents_AreSearchedByActorTypeAndTime_D9(t *testing.T) {

@@ -118,7 +118,7 @@ func show(r result) httpapi.Answer[Me] {
 }
 
 func words(s permission.Set) []string {
-	out := make([]string, 0, s.Len())
+	out := make([]string, 0, s.Count())
 	for _, p := range s.List() {
 		out = append(out, string(p))
 	}

@@ -171,7 +171,7 @@ func TestToken_InputIsHeldToItsExactWords_S6(t *testing.T) {
 	require.Equal(t, 201, w.Call(w.Owner.Secret, create(`{"name":"t","expires_at":"2032-03-04T05:06:10Z"}`)).Status)
 	made := w.Call(w.Owner.Secret, create(`{"name":"t"}`)).JSON(t)["personal_access_token"].(map[string]any)
 	require.Equal(t, w.Now().Add(accesstoken.DefaultLife).Format(time.RFC3339), made["expires_at"])
-	require.Len(t, made["scopes"], w.Owner.Token.Scopes.Len())
+	require.Len(t, made["scopes"], w.Owner.Token.Scopes.Count())
 }
 
 func TestToken_ARepeatHasTheSameAnswerAndSecret_B6(t *testing.T) {
