@@ -9,6 +9,8 @@ import (
 
 	"github.com/rekey-dev/rekey/pkg/apikey"
 	"github.com/rekey-dev/rekey/pkg/id"
+	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/protectedapi"
 	"github.com/rekey-dev/rekey/pkg/rotation"
 	"github.com/rekey-dev/rekey/pkg/signin"
 	"github.com/rekey-dev/rekey/pkg/token"
@@ -78,6 +80,11 @@ func verified(ctx context.Context, d *deployment, k apikey.Shown) ([]Figure, err
 		}
 		out = append(out, at(c.what, b.reads, c.most, fmt.Sprintf("in %d round trip", len(b.calls))))
 	}
+	guarded, err := onAnotherAPI(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, guarded)
 	pat, err := d.steady(ctx, d.owner)
 	if err != nil {
 		return nil, err
@@ -94,6 +101,31 @@ func verified(ctx context.Context, d *deployment, k apikey.Shown) ([]Figure, err
 	inside, err := d.steady(ctx, opened.Secret)
 	return append(out, at("read units, personal access token", pat.reads, 3, fmt.Sprintf("in %d round trip", len(pat.calls))),
 		at("read units, session inside a company", inside.reads, 4, fmt.Sprintf("in %d round trip", len(inside.calls)))), err
+}
+
+// onAnotherAPI is a verified request to an API that is registered.
+func onAnotherAPI(ctx context.Context, d *deployment) (Figure, error) {
+	c, err := d.asOwner(ctx)
+	if err != nil {
+		return Figure{}, err
+	}
+	apis := &protectedapi.Service{Store: d.store, Now: d.clock, Rand: rand.Reader}
+	if _, err := apis.Register(ctx, c, protectedapi.New{Node: c.Caller.Place.Node(), Name: "Recordings", Slug: "recordings", GatewayID: "r1e2c3o4r5", Stage: "prod",
+		Scopes: []protectedapi.Scope{{Name: "recordings:read", Kind: permission.Read}},
+		Routes: []protectedapi.Route{{Method: "GET", Path: "/recordings", Scope: "recordings:read"}}}); err != nil {
+		return Figure{}, err
+	}
+	k, err := d.account(ctx, "", 1)
+	if err != nil {
+		return Figure{}, err
+	}
+	there := home
+	there.API, there.Guard = "r1e2c3o4r5", "r1e2c3o4r5/prod"
+	if _, err := d.request(ctx, d.verifier, k.Secret, there); err != nil {
+		return Figure{}, err
+	}
+	b, err := d.request(ctx, d.verifier, k.Secret, there)
+	return at("read units, another API than rekey's own, built-in role", b.reads, 4, fmt.Sprintf("in %d round trip", len(b.calls))), err
 }
 
 func firstOfAMinute(ctx context.Context, d *deployment, k apikey.Shown) ([]Figure, error) {

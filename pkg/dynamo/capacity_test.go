@@ -23,6 +23,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/node"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/place"
+	"github.com/rekey-dev/rekey/pkg/protectedapi"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/session"
 	"github.com/rekey-dev/rekey/pkg/tenancy"
@@ -73,6 +74,28 @@ func TestSnapshot_WithACustomRoleIsOneCallOfFourUnits_P4(t *testing.T) {
 	require.NoError(t, err)
 	require.NotNil(t, s.Role)
 	require.Equal(t, custom.Permissions, s.Role.Permissions)
+	b := w.meter.take()
+	require.Equal(t, []string{"BatchGetItem"}, b.calls)
+	require.LessOrEqual(t, b.reads, 4.0)
+}
+
+func TestSnapshot_WithTheRegistrationOfAnotherAPIIsOneCallAndOneUnitMore_P4_B12(t *testing.T) {
+	t.Parallel()
+	w := metered(t)
+	slug := strings.ToLower(id.Body(draw[id.ProtectedAPI]())[:10])
+	a := protectedapi.API{ID: draw[id.ProtectedAPI](), Name: "Recordings", Slug: "s" + slug, Place: w.root, GatewayID: slug, Stage: "prod",
+		Mode: protectedapi.Enforce, CreatedAt: now, UpdatedAt: now, Version: 1, EventSeq: 1}
+	for i := range 40 { // as much as there is room for
+		a.Scopes = append(a.Scopes, protectedapi.Scope{Name: permission.Permission(fmt.Sprintf("s%s:word-%02d", slug, i)), Kind: permission.Execute})
+		a.Routes = append(a.Routes, protectedapi.Route{Method: "GET", Path: fmt.Sprintf("/recordings/{id}/parts/%05d", i), Scope: a.Scopes[i].Name})
+	}
+	require.NoError(t, w.Commit(t.Context(), setOf(record("protected_api", string(a.ID), 1, w.root), protectedapi.Create{API: a})))
+	names := w.names()
+	names.Guard = a.GatewayID + "/" + a.Stage
+	w.meter.take()
+	s, err := w.Snapshot(t.Context(), string(w.key.ID), names)
+	require.NoError(t, err)
+	require.Equal(t, a.Guard(), *s.Guard)
 	b := w.meter.take()
 	require.Equal(t, []string{"BatchGetItem"}, b.calls)
 	require.LessOrEqual(t, b.reads, 4.0)
