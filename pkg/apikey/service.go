@@ -42,6 +42,7 @@ type Store interface {
 	WrongSecrets(ctx context.Context, owner string, k id.Key, from, to time.Time) ([]lock.Source, error)
 	usage.Store
 	protectedapi.Holdings
+	ProtectedAPIs(ctx context.Context, ids []id.ProtectedAPI) ([]protectedapi.API, error)
 	List(ctx context.Context, q listing.Query) (listing.Page, error)
 	// Contents counts what stands directly at a node or a company.
 	Contents(ctx context.Context, place string) (node.Contents, error)

@@ -3,12 +3,14 @@ package apikey
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/permission"
+	"github.com/rekey-dev/rekey/pkg/protectedapi"
 	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/usage"
@@ -74,6 +76,7 @@ func (s *Service) UsageOf(ctx context.Context, v View, q usage.Query) (UsagePage
 
 // Warning is a request that was allowed lately and would become a 403.
 type Warning struct {
+	API           string // usage.Own, or the ID of a protected API
 	Method, Route string
 	Scope         permission.Permission // that would be missing
 	Count         int64                 // at least so often
@@ -92,7 +95,7 @@ const (
 
 // guardIssue warns of what the account's keys were used for lately and a new one with these scopes could not do.
 func (s *Service) guardIssue(ctx context.Context, a serviceaccount.Account, r role.Role, scopes permission.Set, now time.Time) ([]Warning, error) {
-	if s.Needs == nil || r.Permissions.And(permission.Machine).WithoutWildcards().Without(scopes).IsEmpty() {
+	if s.Needs == nil || r.Permissions.And(permission.Machine).Without(scopes).IsEmpty() {
 		return nil, nil // it carries all that any key of the account can use
 	}
 	ids, _, err := s.Store.AccountKeys(ctx, a.ID, "", guardKeys)
@@ -104,12 +107,14 @@ func (s *Service) guardIssue(ctx context.Context, a serviceaccount.Account, r ro
 		return nil, err
 	}
 	var used []id.Key
+	had := r.Permissions
 	for _, k := range keys {
 		if k.LastUsedAt.After(now.Add(-GuardFor)) {
 			used = append(used, k.ID)
+			had = had.Or(k.Scopes.OnlyProtected()) // of protected scopes a role may hold kinds, its keys hold names
 		}
 	}
-	return s.guard(ctx, used, r.Permissions, scopes, now)
+	return s.guard(ctx, used, had, scopes, now)
 }
 
 // guard warns of what keys were used for lately, would be refused with these scopes and is not refused already without one of
@@ -117,6 +122,10 @@ func (s *Service) guardIssue(ctx context.Context, a serviceaccount.Account, r ro
 func (s *Service) guard(ctx context.Context, keys []id.Key, had, scopes permission.Set, now time.Time) ([]Warning, error) {
 	if s.Needs == nil {
 		return nil, nil
+	}
+	apis, err := s.declaring(ctx, had.Without(scopes).Protected())
+	if err != nil {
+		return nil, err
 	}
 	var refused []usage.Row
 	read := 0
@@ -130,18 +139,60 @@ func (s *Service) guard(ctx context.Context, keys []id.Key, had, scopes permissi
 		}
 		read += len(rows)
 		for _, r := range rows {
-			if r.Verdict != usage.Accepted || r.API != usage.Own || !r.LastAt.After(now.Add(-GuardFor)) {
+			if r.Verdict != usage.Accepted || !r.LastAt.After(now.Add(-GuardFor)) {
 				continue
 			}
-			if p, ok := s.Needs(r.Method, r.Route); ok && had.Has(p) && !scopes.Has(p) {
-				refused = append(refused, usage.Row{Method: r.Method, Route: r.Route, Count: r.Count, FirstAt: r.FirstAt, LastAt: r.LastAt})
+			if p, ok := s.needs(apis, r); ok && had.Has(p) && !scopes.Has(p) {
+				refused = append(refused, usage.Row{API: r.API, Method: r.Method, Route: r.Route, Count: r.Count, FirstAt: r.FirstAt, LastAt: r.LastAt})
 			}
 		}
 	}
 	var out []Warning
 	for _, r := range usage.Sum(refused) {
-		p, _ := s.Needs(r.Method, r.Route)
-		out = append(out, Warning{Method: r.Method, Route: r.Route, Scope: p, Count: r.Count, LastAt: r.LastAt})
+		p, _ := s.needs(apis, r)
+		out = append(out, Warning{API: r.API, Method: r.Method, Route: r.Route, Scope: p, Count: r.Count, LastAt: r.LastAt})
 	}
 	return out, nil
+}
+
+// declaring reads the protected APIs that declare scopes.
+func (s *Service) declaring(ctx context.Context, scopes []string) ([]protectedapi.API, error) {
+	var slugs []string
+	for _, name := range scopes {
+		slug, _, _ := strings.Cut(name, ":")
+		slugs = append(slugs, slug)
+	}
+	if slugs = slices.Compact(slugs); len(slugs) == 0 { // the names are sorted
+		return nil, nil
+	}
+	found, err := s.Store.Declared(ctx, slugs)
+	if err != nil {
+		return nil, err
+	}
+	var ids []id.ProtectedAPI
+	for _, d := range found {
+		if d.ID != "" {
+			ids = append(ids, d.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return s.Store.ProtectedAPIs(ctx, ids)
+}
+
+// needs tells what a request needs that a row is of: of rekey's own routes the permission, of those of protected APIs the scope. An API
+// with several stages is looked at stage by stage: a row does not tell which one it was.
+func (s *Service) needs(apis []protectedapi.API, r usage.Row) (permission.Permission, bool) {
+	if r.API == usage.Own {
+		return s.Needs(r.Method, r.Route)
+	}
+	for _, method := range []string{r.Method, "ANY"} {
+		for _, a := range apis {
+			if i := slices.Index(a.Paths(), method+" "+r.Route); a.GatewayID == r.API && i >= 0 {
+				return a.Routes[i].Scope, true
+			}
+		}
+	}
+	return "", false
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/rekeytest"
+	"github.com/rekey-dev/rekey/pkg/role"
 	"github.com/rekey-dev/rekey/pkg/usage"
 	"github.com/rekey-dev/rekey/pkg/verify"
 )
@@ -91,7 +92,7 @@ func TestIssue_WarnsOfEveryRecentRequestThatTheNewKeyCouldNotDo_B14(t *testing.T
 
 	scopes := rekeytest.Of(permission.ServiceAccountsRead)
 	got := w.IssueWith(a.ID, apikey.Issue{Name: "narrow", Scopes: scopes})
-	require.Equal(t, []apikey.Warning{{Method: "GET", Route: "/keys", Scope: permission.KeysRead, Count: 2, LastAt: last}}, got.View.Warnings)
+	require.Equal(t, []apikey.Warning{{API: usage.Own, Method: "GET", Route: "/keys", Scope: permission.KeysRead, Count: 2, LastAt: last}}, got.View.Warnings)
 	got = w.IssueWith(a.ID, apikey.Issue{Name: "nothing", Scopes: rekeytest.Of()})
 	require.Len(t, got.View.Warnings, 2)
 	require.Empty(t, w.IssueWith(a.ID, apikey.Issue{Name: "same"}).View.Warnings)
@@ -113,7 +114,38 @@ func TestPatch_WarnsOfEveryRecentRequestOfTheKeyThatItCouldNotDoAnyMore_B14(t *t
 	}
 	name := "renamed"
 	require.Empty(t, patch(apikey.Patch{Name: &name}))
-	require.Equal(t, []apikey.Warning{{Method: "GET", Route: "/keys", Scope: permission.KeysRead, Count: 1, LastAt: w.Now()}},
+	require.Equal(t, []apikey.Warning{{API: usage.Own, Method: "GET", Route: "/keys", Scope: permission.KeysRead, Count: 1, LastAt: w.Now()}},
 		patch(apikey.Patch{Scopes: rekeytest.Of(permission.ServiceAccountsRead)}))
 	require.Empty(t, patch(apikey.Patch{Scopes: rekeytest.Of()}), "it is refused already")
+}
+
+func TestWarnings_NameRoutesOfProtectedAPIsToo_B14_B12(t *testing.T) {
+	w := rekeytest.New(t)
+	w.Register(rekeytest.Recordings(w.Below))
+	a := w.AccountWith("Recorder", w.Company, role.Integration)
+	old := w.IssueWith(a.ID, apikey.Issue{Name: "old", Scopes: rekeytest.Of("recordings:read", "recordings:export", permission.KeysRead)})
+	use := func(api, method, route string) {
+		o := w.Origin(rekeytest.Home)
+		o.API, o.Method, o.Route, o.Guard = api, method, route, "r1e2c3o4r5/prod"
+		v, err := w.Verifier.Verify(w.Ctx, verify.Presented{Secret: old.Secret}, o)
+		require.NoError(t, err)
+		w.Verifier.Used(w.Ctx, v, old.Secret, o)
+	}
+	use("r1e2c3o4r5", "GET", "/recordings/{id}")
+	use("r1e2c3o4r5", "PUT", "/recordings/{id}/export")
+	use("r1e2c3o4r5", "GET", "/gone")
+	use("o1t2h3e4r5", "GET", "/recordings")
+	warned := func(ws []apikey.Warning) (out []string) {
+		for _, x := range ws {
+			out = append(out, x.API+" "+x.Method+" "+x.Route+" "+string(x.Scope))
+		}
+		return out
+	}
+	read, export := "r1e2c3o4r5 GET /recordings/{id} recordings:read", "r1e2c3o4r5 PUT /recordings/{id}/export recordings:export"
+	require.ElementsMatch(t, []string{read, export}, warned(w.Issue(a.ID, "a snapshot, which names none").View.Warnings))
+	require.Equal(t, []string{export}, warned(w.IssueWith(a.ID, apikey.Issue{Name: "reads", Scopes: rekeytest.Of("recordings:read")}).View.Warnings))
+	require.Empty(t, w.IssueWith(a.ID, apikey.Issue{Name: "same", Scopes: rekeytest.Of("recordings:read", "recordings:export", permission.KeysRead)}).View.Warnings)
+	v, err := w.Keys.Patch(w.Ctx, w.As(w.Owner), old.View.Key.ID, apikey.Patch{Scopes: rekeytest.Of("recordings:export", permission.KeysRead)})
+	require.NoError(t, err)
+	require.Equal(t, []string{read}, warned(v.Warnings))
 }

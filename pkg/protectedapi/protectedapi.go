@@ -98,6 +98,15 @@ func (a API) Guard() Guard {
 	return Guard{Place: a.Place, ContextOnly: a.Mode == ContextOnly, Routes: lines.String()}
 }
 
+// Paths are the API's routes in their order, each "<METHOD> <path>".
+func (a API) Paths() []string {
+	out := make([]string, len(a.Routes))
+	for i, r := range a.Routes {
+		out[i] = r.Method + " " + r.Path
+	}
+	return out
+}
+
 // RoutesOf reads what Guard wrote.
 func RoutesOf(lines string) (out []Route) {
 	for line := range strings.Lines(lines) {

@@ -77,6 +77,7 @@ type App struct {
 // Warning is a request of the last 30 days that would become a 403.
 type Warning struct {
 	Code   string `json:"code" enum:"would_be_forbidden"`
+	API    string `json:"api" doc:"rekey, or the ID that API Gateway gave to a protected API"`
 	Method string `json:"method"`
 	Route  string `json:"route"`
 	Scope  string `json:"scope" doc:"That would be missing"`

@@ -86,7 +86,7 @@ func UseOf(r usage.Row) Use {
 func warningsOf(v apikey.View) []Warning {
 	out := make([]Warning, 0, len(v.Warnings))
 	for _, w := range v.Warnings {
-		out = append(out, Warning{Code: "would_be_forbidden", Method: w.Method, Route: w.Route, Scope: string(w.Scope), Count: w.Count,
+		out = append(out, Warning{Code: "would_be_forbidden", API: w.API, Method: w.Method, Route: w.Route, Scope: string(w.Scope), Count: w.Count,
 			LastAt: httpapi.TimeText(w.LastAt)})
 	}
 	return out

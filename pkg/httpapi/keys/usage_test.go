@@ -69,7 +69,7 @@ func TestScopes_ThatWouldRefuseRecentRequestsComeWithWarnings_B14(t *testing.T) 
 		w.RequestTo(k.Secret, rekeytest.Home, "GET", "/keys/{id}", verify.Allow)
 		w.Advance(time.Hour)
 	}
-	want := []any{map[string]any{"code": "would_be_forbidden", "method": "GET", "route": "/keys/{id}", "scope": "keys:read", "count": 2.0,
+	want := []any{map[string]any{"api": "rekey", "code": "would_be_forbidden", "method": "GET", "route": "/keys/{id}", "scope": "keys:read", "count": 2.0,
 		"last_at": w.Now().Add(-time.Hour).Format(time.RFC3339)}}
 	got := w.Call(w.Owner.Secret, issue(string(account.ID), `{"name":"narrow","scopes":["service_accounts:read"]}`))
 	require.Equal(t, 201, got.Status, got.Body)
