@@ -93,7 +93,8 @@ class Stack:
         description = {
             "api_url": f"{endpoint}/_aws/execute-api/{api}/{STAGE}",
             "portal_url": None,
-            "sign_in": {"rp_id": self._sign_in()["SignInDomain"], "origin": self._sign_in()["SignInOrigins"].split(",")[0]},
+            "sign_in": {"rp_id": self._sign_in()["SignInDomain"],
+                        "origin": self._sign_in()["SignInOrigins"].split(",")[0]},
             "aws_endpoint_url": endpoint,
             "region": REGION,
             "setup_code": setup["SecretString"],
