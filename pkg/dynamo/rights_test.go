@@ -216,7 +216,7 @@ func TestRights_EachFunctionUsesWhatItsRoleAllowsAndNothingElse(t *testing.T) {
 		lost(func() {
 			recovered, err := first.Recover(t.Context(), "a@example.com", "r")
 			require.NoError(t, err)
-			made.Token = recovered.Token // that of set-up has ended with it
+			made.Token, made.Secret = recovered.Token, recovered.Secret // that of set-up has ended with it
 		})
 	})
 	caller := authz.Caller{Type: audit.Employee, ID: string(made.Employee.ID), Name: "A B", KeyID: string(made.Token.ID), KeyPrefix: made.Token.Prefix(),
