@@ -163,7 +163,7 @@ func (d *deployment) asOwner(ctx context.Context) (call.Call, error) {
 	if err != nil || v.Class != verify.Allow {
 		return call.Call{}, fmt.Errorf("the owner's token is %s: %w", v.Class, err)
 	}
-	return call.Call{Caller: v.Caller(d.now), Request: audit.Request{ID: "bench", SourceIP: "192.0.2.1", UserAgent: "bench/1"}, Route: "bench"}, nil
+	return call.Call{Caller: v.Caller(), Request: audit.Request{ID: "bench", SourceIP: "192.0.2.1", UserAgent: "bench/1"}, Route: "bench"}, nil
 }
 
 // account makes an account of the company with keys, and returns the last of them. r is its role, "" for the built-in one.

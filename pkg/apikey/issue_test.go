@@ -131,8 +131,8 @@ func TestIssue_OmittedScopesAreASnapshotOfTheRolesAndAnEmptyListGrantsNothing_S2
 	require.Empty(t, none.View.Key.Scopes.List())
 	w.CustomRole(r.ID, permission.KeysRead, permission.AppsManage)
 	require.Equal(t, "keys:read", w.Key(all.View.Key.ID).Scopes.Text())
-	require.Equal(t, "keys:read", w.Verify(all.Secret, rekeytest.Home).Caller(w.Now()).Effective.Text())
-	require.Empty(t, w.Verify(none.Secret, rekeytest.Home).Caller(w.Now()).Effective.List())
+	require.Equal(t, "keys:read", w.Verify(all.Secret, rekeytest.Home).Caller().Effective.Text())
+	require.Empty(t, w.Verify(none.Secret, rekeytest.Home).Caller().Effective.List())
 }
 
 func TestIssue_AScopeThatIsNoPermissionOrNotOfTheRoleIsNamedByItsPointer_D5(t *testing.T) {

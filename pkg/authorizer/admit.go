@@ -45,5 +45,5 @@ func (a *Authorizer) admit(ctx context.Context, authorization, apiKey []string, 
 		return authz.Caller{}, refused
 	}
 	a.Verifier.Used(ctx, v, p.Secret, o)
-	return v.Caller(a.Now()), nil
+	return v.Caller(), nil
 }

@@ -105,7 +105,7 @@ func (a *Authorizer) decide(ctx context.Context, e *event, o verify.Origin, r *R
 	if v.Class != verify.Allow {
 		return e.unauthorized()
 	}
-	caller := v.Caller(a.Now())
+	caller := v.Caller()
 	refusal, err := a.permit(ctx, e, r.Route, v, caller, o)
 	if err != nil {
 		return nil, err

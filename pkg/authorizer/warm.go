@@ -42,6 +42,6 @@ func (a *Authorizer) Warm(ctx context.Context) {
 		}
 		e := event{MethodARN: "arn:aws:execute-api:warm"}
 		v := verify.Verdict{Credential: c, Principal: &verify.Principal{ID: names.Principal}}
-		_, _ = e.allow(v.Caller(a.Now()), v, a.Now())
+		_, _ = e.allow(v.Caller(), v, a.Now())
 	}
 }

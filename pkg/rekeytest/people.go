@@ -122,5 +122,5 @@ func (w *World) Caller(s token.Secret) authz.Caller {
 	v, err := w.Environment(w.Mem).Verify(w.Ctx, verify.Presented{Secret: s}, w.Origin("192.0.2.200"))
 	require.NoError(w.T, err)
 	require.Equal(w.T, verify.Allow, v.Class, "the caller of a use case is signed in")
-	return v.Caller(w.Now())
+	return v.Caller()
 }

@@ -64,8 +64,8 @@ func TestSetUp_MakesTheMSPItsRootTheOwnerAndATokenThatWorks_W9(t *testing.T) {
 	require.Equal(t, permission.All, out.Token.Scopes)
 	v := w.Request(out.Secret, rekeytest.Home)
 	require.Equal(t, verify.Allow, v.Class)
-	require.Equal(t, permission.All, v.Caller(w.Now()).Effective)
-	require.Equal(t, "Ada Lovelace", v.Caller(w.Now()).Name)
+	require.Equal(t, permission.All, v.Caller().Effective)
+	require.Equal(t, "Ada Lovelace", v.Caller().Name)
 
 	r := w.Record(audit.SetupCompleted)
 	require.Equal(t, audit.Actor{Type: audit.Employee, ID: string(e.ID), Name: "Ada Lovelace"}, r.Actor)

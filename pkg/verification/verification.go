@@ -149,7 +149,8 @@ func (s *Service) answer(ctx context.Context, c call.Call, in Request, q permiss
 	out := Answer{Code: Unauthorized, Status: v.Status}
 	if v.Current || v.Status == verify.StatusRetired {
 		out.KeyID, out.Superseded = v.Credential.ID, v.Credential.SupersededBy != ""
-		out.Type, out.Principal, out.Name = typeOf(v.Credential), v.Principal.ID, v.Principal.Name
+		who := v.Caller()
+		out.Type, out.Principal, out.Name = who.Type, who.ID, who.Name
 	}
 	if v.Current {
 		out.ExpiresAt = v.Credential.ExpiresAt
@@ -171,22 +172,16 @@ func object(c *verify.Credential) authz.Object {
 	return authz.Object{Place: c.Place, Account: id.ServiceAccount(c.Names.Principal), What: "key"}
 }
 
-func typeOf(c *verify.Credential) audit.ActorType {
-	if c.Kind == token.PersonalAccessToken {
-		return audit.Employee
-	}
-	return audit.ServiceAccount
-}
-
 // require says what an accepted credential can be used for, and whether that is what is asked for. A protected scope that no API at
 // the credential's place or above declares is nobody's.
 func (s *Service) require(ctx context.Context, q permission.Query, v verify.Verdict, out *Answer) error {
-	held, carried := v.Role.Permissions, v.Credential.Scopes
+	who := v.Caller()
+	held, carried := who.Role, v.Credential.Scopes
 	names := carried.Protected()
 	for _, p := range q.Terms() {
 		names = append(names, string(p))
 	}
-	kinds, err := protectedapi.Usable(ctx, s.Store, names, v.Principal.Place)
+	kinds, err := protectedapi.Usable(ctx, s.Store, names, who.Place)
 	if err != nil {
 		return err
 	}

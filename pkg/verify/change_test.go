@@ -93,7 +93,7 @@ func TestVerify_AKeyCountsAsExpiringFromItsNoticeOn_B11(t *testing.T) {
 		v := w.Verify(k.Secret, rekeytest.Home)
 		require.Equal(t, want, v.Status)
 		require.Equal(t, want == verify.StatusExpiring, v.Credential.InNotice(w.Now()))
-		require.Equal(t, string(want), v.Caller(w.Now()).KeyStatus)
+		require.Equal(t, string(want), v.Caller().KeyStatus)
 	}
 	forever := w.Verify(w.Issue(w.Account("Forever", w.Root).ID, "k").Secret, rekeytest.Home)
 	require.False(t, forever.Credential.InNotice(w.Now()))
@@ -130,7 +130,7 @@ func TestVerify_AChangedRoleDecidesOnTheNextRequest_S2(t *testing.T) {
 	a := w.AccountWith("Recorder", w.Root, r.ID)
 	all := w.Issue(a.ID, "all")
 	narrow := w.IssueWith(a.ID, apikey.Issue{Name: "narrow", Scopes: rekeytest.Of(permission.AppsRead)})
-	effective := func(s token.Secret) string { return w.Verify(s, rekeytest.Home).Caller(w.Now()).Effective.Text() }
+	effective := func(s token.Secret) string { return w.Verify(s, rekeytest.Home).Caller().Effective.Text() }
 	require.Equal(t, "apps:read keys:read", effective(all.Secret))
 	require.Equal(t, "apps:read", effective(narrow.Secret))
 
@@ -150,7 +150,7 @@ func TestVerify_ARoleThatIsNotThereGrantsNothing_S2(t *testing.T) {
 	v, err := env.Verify(w.Ctx, verify.Presented{Secret: k.Secret}, w.Origin(rekeytest.Home))
 	require.NoError(t, err)
 	require.Equal(t, verify.Allow, v.Class, "the key is right; it may only do nothing")
-	c := v.Caller(w.Now())
+	c := v.Caller()
 	require.Empty(t, c.Effective.List())
 	require.Equal(t, authz.MissingPermission(r.ID, permission.KeysRead), c.Holds(permission.KeysRead))
 }
@@ -159,13 +159,13 @@ func TestVerify_TheCallerIsThePrincipalAndTheKeyIsItsCredential_S5(t *testing.T)
 	w := rekeytest.New(t)
 	a := w.Account("Recorder", w.Company)
 	k := w.IssueFor(a.ID, "exporter", 90*24*time.Hour)
-	c := w.Verify(k.Secret, rekeytest.Home).Caller(w.Now())
+	c := w.Verify(k.Secret, rekeytest.Home).Caller()
 	require.Equal(t, authz.Caller{Type: audit.ServiceAccount, ID: string(a.ID), Name: "Recorder", KeyID: string(k.View.Key.ID),
 		KeyPrefix: k.Secret.Reveal()[:8], KeyName: "exporter", KeyExpires: k.View.Key.ExpiresAt.Format(time.RFC3339),
 		KeyStatus: "active", Auth: "secret", RoleID: role.Automation, Place: w.Company, Role: c.Role, Effective: c.Role.WithoutWildcards(),
 		OwnAccount: c.OwnAccount}, c)
 	require.Equal(t, permission.Of(permission.KeysRead, permission.ServiceAccountsRead), c.OwnAccount)
-	p := w.Verify(w.Operator.Secret, rekeytest.Home).Caller(w.Now())
+	p := w.Verify(w.Operator.Secret, rekeytest.Home).Caller()
 	require.Equal(t, audit.Employee, p.Type)
 	require.Equal(t, string(w.Operator.Employee.ID), p.ID)
 	require.Equal(t, "Operator Person", p.Name)

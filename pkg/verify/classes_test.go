@@ -145,7 +145,7 @@ func TestVerify_AStaleRoleHintCostsOneReadMoreAndTheNewRoleDecides_S2(t *testing
 	v, calls := ask()
 	require.Equal(t, []string{"Snapshot", "CustomRole"}, calls)
 	require.Equal(t, second.ID, v.Role.ID)
-	require.Empty(t, v.Caller(w.Now()).Effective.List(), "the key carries nothing that the new role has")
+	require.Empty(t, v.Caller().Effective.List(), "the key carries nothing that the new role has")
 	_, calls = ask()
 	require.Equal(t, []string{"Snapshot"}, calls, "the hint is right again")
 }

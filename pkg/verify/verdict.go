@@ -114,7 +114,7 @@ func (v Verdict) counter() lock.Counter {
 }
 
 // Caller is the principal with what it may do, for a verdict of class Allow.
-func (v Verdict) Caller(now time.Time) authz.Caller {
+func (v Verdict) Caller() authz.Caller {
 	c, p := v.Credential, v.Principal
 	caller := authz.Caller{Type: actorType(c), ID: p.ID, Name: p.Name, KeyID: c.ID, KeyPrefix: c.prefix(), KeyName: c.Name,
 		KeyStatus: string(v.Status), Auth: "secret", RoleID: p.RoleID, Place: p.Place, Role: v.Role.Permissions,

@@ -415,7 +415,7 @@ func TestAssume_EndsWithItsParentItsCompanyAndItself_W6(t *testing.T) {
 	w.Advance(10 * time.Minute)
 	w.Loses(parent)                   // it was idle
 	w.Allowed(inside, rekeytest.Home) // which is judged by its own use
-	parent, inside = open()
+	_, inside = open()
 	w.Advance(session.IdleAfter)
 	w.Loses(inside)
 
@@ -497,7 +497,7 @@ func TestAssume_IsNoWayRoundForARecordOfAnotherPlace_W6(t *testing.T) {
 
 func TestAssume_ItemsThatDoNotBelongTogetherAreNoSession_W6(t *testing.T) {
 	w := httpapitest.New(t)
-	now, public := w.Now(), id.Body(id.New[id.Session](w.Rand))
+	now := w.Now()
 	for what, spoil := range map[string]func(*session.Session){
 		"nothing":                    func(*session.Session) {},
 		"another employee's parent":  func(s *session.Session) { s.Parent = string(w.Operator.Token.ID) },
@@ -509,7 +509,7 @@ func TestAssume_ItemsThatDoNotBelongTogetherAreNoSession_W6(t *testing.T) {
 			s.Parent = string(w.Issue(w.Account("Recorder", w.Root).ID, "k").View.Key.ID)
 		},
 	} {
-		public = id.Body(id.New[id.Session](w.Rand))
+		public := id.Body(id.New[id.Session](w.Rand))
 		coin, err := w.Mint.New(w.Ctx, token.Session, public, session.Generation, "", nil)
 		require.NoError(t, err)
 		s := session.Session{ID: id.FromBody[id.Session](public), EmployeeID: w.Admin.Employee.ID, Place: w.Company, Parent: string(w.Admin.Token.ID),

@@ -84,6 +84,20 @@ func TestVerify_TellsWhoseKeyItIsAndWhatItIsGoodFor_B12(t *testing.T) {
 	require.Equal(t, true, w.ask(of(k.Secret, ""))["valid"], "without a condition any accepted key will do")
 }
 
+func TestVerify_ASessionIsItsEmployeesAndInsideACompanyNoMoreThanThat_B12_W6(t *testing.T) {
+	w := newWorld(t)
+	w.gateway = w.Owner.Secret
+	session := w.SignsIn(w.Enrol(w.Admin))
+	got := w.ask(of(session, "nodes:create"))
+	require.Equal(t, map[string]any{"id": string(w.Admin.Employee.ID), "type": "employee", "name": w.Admin.Employee.Name()}, got["principal"])
+	require.Equal(t, "ok", got["code"])
+	inside := w.Inside(session, w.Company)
+	require.Equal(t, "ok", w.ask(of(inside, "keys:issue"))["code"])
+	got = w.ask(of(inside, "nodes:create"))
+	require.Equal(t, "missing_permission", got["code"])
+	require.NotContains(t, got["scopes"], "nodes:create")
+}
+
 func TestVerify_SaysWhatIsMissingAndWhetherAKeyCanHelp_B12(t *testing.T) {
 	w := newWorld(t)
 	k := w.key("keys:read")
