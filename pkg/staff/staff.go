@@ -1,9 +1,9 @@
 // Package staff is the use cases of employees: who works for the MSP, with which role, from where in the tree down.
 //
 // An employee is invited by e-mail, stands at a node for good, and can act once the invitation is accepted, elsewhere, with a first
-// passkey. Whoever changes another employee must be able to give them the role that they have; only an owner changes an owner, and
-// nobody changes their own role. The last owner who can act stays one, and a seat is taken only while one is free: both are
-// conditions of the very change, so that of two at the same moment one wins.
+// passkey. Whoever changes an employee, oneself included, must be able to give them the role that they have, with what the credential
+// carries; only an owner changes an owner, and nobody changes their own role. The last owner who can act stays one, and a seat is taken
+// only while one is free: both are conditions of the very change, so that of two at the same moment one wins.
 //
 // A code is made with the change that it belongs to and leaves in a letter afterwards: a letter that cannot be sent leaves an
 // employee who was not written to, and a code that nobody knows. No answer, record or log holds a code. The package knows neither
@@ -89,7 +89,7 @@ func (s *Service) begin(ctx context.Context, c call.Call, which id.Employee, p p
 		return employee.Employee{}, err
 	}
 	err = c.Caller.Check(p, object(found.Place))
-	if err == nil && !isSelf(c.Caller, found) {
+	if err == nil { // also of oneself: an address or a reset is the way to all that the role has, which a token may carry little of
 		err = grant.Over(ctx, s.Store, c.Caller, found.RoleID)
 	}
 	if err != nil {

@@ -3,6 +3,7 @@ package employees_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -54,13 +55,17 @@ func TestEmployee_IsChangedByWhoCouldGiveTheirRole_W3(t *testing.T) {
 		require.Equal(t, 200, w.Call(p.Secret, on("PATCH", string(p.Employee.ID), object{"first_name": "Self", "role_id": p.Employee.RoleID})).Status)
 	}
 	w.Call(w.Admin.Secret, on("PATCH", string(w.Viewer.Employee.ID), object{"role_id": role.Owner})).Problem(t, 403, "not_grantable")
-	denied := 0
+	require.GreaterOrEqual(t, denials(w), 8, "refusals are on record, one a minute, credential and route")
+}
+
+// denials counts the refusals on record that have to do with employees.
+func denials(w *httpapitest.World) (n int) {
 	for _, r := range w.Mem.Events() {
 		if r.Outcome == audit.Denied && r.Target.Type != "service_account" {
-			denied++
+			n++
 		}
 	}
-	require.GreaterOrEqual(t, denied, 8, "refusals are on record, one a minute, credential and route")
+	return n
 }
 
 func TestEmployee_RolesHaveToBeForEmployees_W3(t *testing.T) {
@@ -144,4 +149,25 @@ func TestEmployees_WallsHold_P4(t *testing.T) {
 	w.Call(w.Owner.Secret, on("GET", "nonsense")).Problem(t, 404, "not_found")
 	w.Call(w.Owner.Secret, invitation(w.Company, role.Viewer)).Problem(t, 404, "not_found")
 	require.Equal(t, "invited", w.Call(w.Owner.Secret, on("GET", e)).JSON(t)["status"])
+}
+
+func TestEmployee_ATokenThatCarriesLessThanTheRoleChangesNothingOfItsOwnEmployee_W3(t *testing.T) {
+	w := httpapitest.New(t)
+	for _, p := range []*rekeytest.Person{w.Owner, w.Admin} {
+		_, narrow := w.PAT(p, permission.Of(permission.EmployeesRead, permission.EmployeesInvite, permission.EmployeesUpdate, permission.EmployeesDelete,
+			permission.EmployeesResetSecondFactor))
+		self, before := string(p.Employee.ID), len(w.Inbox.Letters())
+		for _, request := range []httpapitest.Request{on("PATCH", self, object{"email": "mallory@example.com"}), on("PATCH", self, object{"first_name": "x"}),
+			on("DELETE", self), act(self, "reset-second-factor"), act(self, "resend-invitation"), act(self, "revoke-invitation")} {
+			refusals := denials(w)
+			w.Call(narrow, request).Problem(t, 403, "not_grantable")
+			require.Greater(t, denials(w), refusals, "%s %s is on record", request.Method, request.Resource)
+			w.Advance(time.Minute)
+		}
+		found, err := w.Mem.Employee(w.Ctx, p.Employee.ID)
+		require.NoError(t, err)
+		require.Equal(t, p.Employee.Email, found.Email)
+		require.Len(t, w.Inbox.Letters(), before)
+		require.Equal(t, 200, w.Call(p.Secret, on("PATCH", self, object{"first_name": "Self"})).Status, "with all that the role has")
+	}
 }

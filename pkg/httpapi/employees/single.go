@@ -41,8 +41,8 @@ func (r resource) registerSingle() {
 
 	httpapi.Register(r.api, httpapi.Operation{ID: "patchEmployee", Method: http.MethodPatch, Path: "/employees/{id}", Tag: noun,
 		Summary: "Change an employee",
-		Description: "Names, address and role; a role holds from the next request on. Whoever changes another employee must be able to give them the role that " +
-			"they have, and only an owner changes an owner. The last owner who can act stays one.",
+		Description: "Names, address and role; a role holds from the next request on. Whoever changes an employee, also oneself, must be able to give them the role " +
+			"that they have, and only an owner changes an owner. The last owner who can act stays one.",
 		Access: httpapi.Needs(permission.EmployeesUpdate), Denied: denied(audit.EmployeeUpdated), Tagged: true, Match: true, MergePatch: true,
 		Errors: []fault.Kind{fault.Conflict, fault.LastOwner, fault.NotGrantable}},
 		func(ctx context.Context, c call.Call, in *patchInput) (employee.Employee, error) {
