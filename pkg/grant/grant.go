@@ -148,7 +148,8 @@ type Roles interface{ protectedapi.Holdings }
 
 // Assign checks that a caller can give a role to a principal of a kind at a place, which the caller is known to cover, and returns
 // what the change that gives it has to begin with; nothing for a built-in role. Lost to another change of the role, that is to be
-// tried again from here. Its faults are not_grantable, and invalid with the pointer /role_id.
+// tried again from here. The role of an owner is given at the MSP's root node only. Its faults are not_grantable, and invalid with the
+// pointer /role_id.
 func Assign(ctx context.Context, roles Roles, c authz.Caller, r id.Role, to role.Assignee, at place.Place) ([]change.Write, error) {
 	held, ok := role.BuiltIn(r)
 	var as []change.Write
@@ -178,7 +179,13 @@ func Assign(ctx context.Context, roles Roles, c authz.Caller, r id.Role, to role
 	if to == role.ServiceAccount { // there a wildcard grants nothing by itself: keys name scopes, each granted by who issues the key
 		held.Permissions = held.Permissions.WithoutWildcards()
 	}
-	return as, gives(ctx, roles, c, held)
+	if err := gives(ctx, roles, c, held); err != nil {
+		return nil, err
+	}
+	if held.ID == role.Owner && len(at.Nodes()) > 1 { // one below would count as an owner, and could not stand in for the last at the root
+		return nil, fault.InvalidField("/role_id", "is the owner's, who stands at the root node of the MSP and nowhere below")
+	}
+	return as, nil
 }
 
 // gives returns nil when a caller may give a role: it holds all that the role has, and an owner is made by an owner. An admin holds

@@ -108,7 +108,7 @@ type createInput struct {
 		FirstName string `json:"first_name" minLength:"1" maxLength:"100"`
 		LastName  string `json:"last_name" minLength:"1" maxLength:"100"`
 		NodeID    string `json:"node_id" minLength:"1" maxLength:"100" doc:"Where the employee stands; employees never move"`
-		RoleID    string `json:"role_id" minLength:"1" maxLength:"100" doc:"One that employees can have and all of which the caller holds; only an owner makes an owner"`
+		RoleID    string `json:"role_id" minLength:"1" maxLength:"100" doc:"One that employees can have and all of which the caller holds; only an owner makes an owner, at the root node"`
 	}
 }
 

@@ -30,6 +30,23 @@ func TestLastOwner_StaysAndSaysSo_W3(t *testing.T) {
 	require.Equal(t, 204, w.Call(w.Owner.Secret, on("DELETE", string(second.Employee.ID))).Status)
 }
 
+func TestOwner_StandsAtTheRootAndNowhereBelow_W3(t *testing.T) {
+	w := httpapitest.New(t)
+	refused := w.Call(w.Owner.Secret, invitation(w.Below, role.Owner))
+	refused.Invalid(t, "/role_id")
+	require.Contains(t, refused.Body, "root node")
+	for i, p := range []*rekeytest.Person{w.Admin, w.BelowAdmin} {
+		w.Call(p.Secret, invitation(w.Below, role.Owner)).Problem(t, 403, "not_grantable")
+		require.Equal(t, i+1, denials(w), "who may make no owner anywhere is on record")
+	}
+	w.Call(w.Owner.Secret, on("PATCH", string(w.BelowAdmin.Employee.ID), object{"role_id": role.Owner})).Invalid(t, "/role_id")
+	require.Empty(t, w.Inbox.Letters())
+	w.Call(w.Owner.Secret, on("DELETE", string(w.Owner.Employee.ID))).Problem(t, 409, "last_owner")
+	require.Equal(t, 201, w.Call(w.Owner.Secret, invitation(w.Root, role.Owner)).Status)
+	require.Equal(t, 200, w.Call(w.Owner.Secret, on("PATCH", string(w.Viewer.Employee.ID), object{"role_id": role.Owner})).Status)
+	require.Equal(t, 204, w.Call(w.Owner.Secret, on("DELETE", string(w.Owner.Employee.ID))).Status, "another one stands at the root")
+}
+
 func TestEmployee_IsChangedByWhoCouldGiveTheirRole_W3(t *testing.T) {
 	w := httpapitest.New(t)
 	owner := w.Hire("Second", w.Root, role.Owner)
