@@ -98,7 +98,8 @@ type Patch struct {
 	AssignableTo *[]role.Assignee
 }
 
-// Patch changes a role, for everybody who has it, with their next request. What it adds the caller must hold. Atomic: the role, the
+// Patch changes a role, for everybody who has it, with their next request. Whatever of it is changed, the caller must hold all that it
+// had and will have: who could take from a role what they lack would thereby be over whoever has it. Atomic: the role, the
 // rows that list it, and the audit record, on condition that nobody has the role whose kind it is taken from.
 func (s *Service) Patch(ctx context.Context, c call.Call, which id.Role, in Patch) (role.Custom, error) {
 	return change.Retry(func() (role.Custom, error) {
@@ -119,7 +120,7 @@ func (s *Service) Patch(ctx context.Context, c call.Call, which id.Role, in Patc
 			return old, nil
 		}
 		now, op := s.Now(), id.New[id.Operation](s.Rand)
-		if err := protectedapi.Grantable(ctx, s.Store, c.Caller, next.Permissions.Without(old.Permissions)); err != nil {
+		if err := protectedapi.Grantable(ctx, s.Store, c.Caller, old.Permissions.Or(next.Permissions)); err != nil {
 			refused := s.event(c, "", now, audit.RoleUpdated, old)
 			refused.Details = details
 			return role.Custom{}, c.Deny(ctx, s.Store.Deny, refused, err)

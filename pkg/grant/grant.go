@@ -1,9 +1,9 @@
 // Package grant is the use cases of roles: who may put which permissions together, and give them to whom.
 //
 // A custom role belongs to a node. It can be given there and below; who stands below sees it and changes nothing of it; elsewhere
-// it does not exist. Nobody puts a permission into a role, or gives a role that has one, without holding it. Whoever has a role
-// is of a kind that it can be given to, and a role that service accounts can be given has nothing that they can never hold: so
-// it is when a role is made, changed and given, in every order, because a role is given on condition that it is as it was read,
+// it does not exist. Nobody puts a permission into a role, changes a role that has one, or gives it, without holding it. Whoever
+// has a role is of a kind that it can be given to, and a role that service accounts can be given has nothing that they can never
+// hold: so it is when a role is made, changed and given, in every order, because a role is given on condition that it is as it was read,
 // and ceases to be for a kind on condition that none of that kind has it.
 //
 // The package knows roles and places; of principals it knows the kinds.

@@ -169,12 +169,15 @@ func TestRole_NamesScopesOfItsNodeAndAboveThatTheCallerHolds_B12_W2(t *testing.T
 		_, err := w.Roles.Patch(w.Ctx, w.As(p), r.ID, grant.Patch{Permissions: &permissions})
 		return err
 	}
-	require.NoError(t, patch(bare, "recordings:read"), "what it had is nothing new")
+	require.True(t, fault.Is(patch(bare, "recordings:read"), fault.NotGrantable), "what it had has to be held too")
+	require.True(t, fault.Is(patch(bare, "keys:read"), fault.NotGrantable), "also to take it away")
+	require.NoError(t, patch(w.BelowAdmin, "recordings:read"))
 	require.True(t, fault.Is(patch(bare, "recordings:read", "recordings:delete"), fault.NotGrantable))
 	require.NoError(t, w.APIs.Delete(w.Ctx, w.As(w.Owner), w.api.ID))
-	require.NoError(t, patch(bare, "recordings:read", "keys:read"), "a name that no API declares any more may stay")
+	require.NoError(t, patch(w.BelowAdmin, "recordings:read", "keys:read"), "a name that no API declares any more may stay")
 	invalid(t, patch(w.Owner, "recordings:read", "recordings:delete"), "/permissions/1", "is no permission")
-	require.NoError(t, patch(bare, "keys:read"))
+	require.NoError(t, patch(w.BelowAdmin, "keys:read"))
+	require.NoError(t, patch(bare, "keys:read", "service_accounts:read"), "which holds all that is left of it")
 	invalid(t, patch(w.Owner, "recordings:read"), "/permissions/0", "is no permission")
 }
 

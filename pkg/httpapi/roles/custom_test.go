@@ -6,11 +6,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/httpapi/httpapitest"
+	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/permission"
 	"github.com/rekey-dev/rekey/pkg/place"
 	"github.com/rekey-dev/rekey/pkg/rekeytest"
@@ -180,9 +182,40 @@ func TestRole_NobodyPutsInWhatTheyDoNotHold_W2(t *testing.T) {
 	denied = w.Records(audit.RoleUpdated)[0]
 	require.Equal(t, audit.Denied, denied.Outcome)
 	require.Equal(t, []any{"apps:read"}, denied.Details["permissions_added"])
-	require.Equal(t, 200, w.Call(narrow, on("PATCH", id, object{"name": "Wider", "permissions": []string{"audit:read"}})).Status, "what was there may stay, and go")
-	w.Call(narrow, on("PATCH", id, object{"permissions": []string{"audit:read", "keys:read"}})).JSON(t)
-	require.Equal(t, []any{"audit:read", "keys:read"}, w.Call(narrow, on("GET", id)).JSON(t)["permissions"])
+}
+
+func TestRole_IsChangedByWhoHoldsWhatItHadAndWillHave_W2(t *testing.T) {
+	w := httpapitest.New(t)
+	_, narrow := w.PAT(w.Admin, permission.Of(permission.RolesUpdate, permission.RolesRead, permission.KeysRead))
+	wide := made(t, w, create(w.Root, "Wide", "keys:read", "audit:read"))
+	before := w.Call(narrow, on("GET", wide)).JSON(t)
+	for _, change := range []object{{"permissions": []string{}}, {"permissions": []string{"keys:read"}}, {"permissions": []string{"audit:read", "keys:read"}, "name": "Same"},
+		{"name": "Renamed"}, {"description": "x"}, {"assignable_to": []string{"employee"}}} {
+		w.Call(narrow, on("PATCH", wide, change)).Problem(t, 403, "not_grantable")
+		w.Advance(time.Minute)
+	}
+	denied := w.Records(audit.RoleUpdated)
+	require.Len(t, denied, 6, "each is on record")
+	for _, r := range denied {
+		require.Equal(t, audit.Denied, r.Outcome)
+		require.Equal(t, wide, r.Target.ID)
+	}
+	require.Equal(t, before, w.Call(narrow, on("GET", wide)).JSON(t))
+	require.Equal(t, 200, w.Call(narrow, on("PATCH", wide, object{"name": "Wide"})).Status, "what changes nothing is no change")
+
+	own := made(t, w, create(w.Root, "Own", "keys:read"))
+	require.Equal(t, 200, w.Call(narrow, on("PATCH", own, object{"name": "Owned", "permissions": []string{"keys:read", "roles:read"}})).Status)
+	require.Equal(t, 200, w.Call(narrow, on("PATCH", own, object{"permissions": []string{}})).Status)
+}
+
+func TestRole_IsNotEmptiedToGetOverWhoeverHasIt_W3(t *testing.T) {
+	w := httpapitest.New(t)
+	wide := made(t, w, create(w.Root, "Security", "audit:read", "keys:revoke", "companies:assume"))
+	helper := w.Hire("Helper", w.Root, w.CustomRole("role_0000000000000000Help", permission.RolesRead, permission.RolesUpdate, permission.EmployeesRead,
+		permission.EmployeesUpdate, permission.EmployeesResetSecondFactor).ID)
+	victim := string(w.Hire("Victim", w.Root, id.Role(wide)).Employee.ID)
+	w.Call(helper.Secret, on("PATCH", wide, object{"permissions": []string{}})).Problem(t, 403, "not_grantable")
+	w.Call(helper.Secret, httpapitest.Request{Method: "PATCH", Resource: "/employees/{id}", ID: victim, Body: `{"email":"mallory@example.com"}`}).Problem(t, 403, "not_grantable")
 }
 
 func TestRole_ForServiceAccountsHasNothingThatTheyCanNeverHold_W2(t *testing.T) {

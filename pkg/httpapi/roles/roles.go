@@ -209,7 +209,7 @@ func (r resource) registerSingle() {
 		}, one)
 
 	httpapi.Register(r.api, httpapi.Operation{ID: "patchRole", Method: http.MethodPatch, Path: "/roles/{id}", Tag: noun,
-		Summary: "Change a role, for everybody who has it", Description: "It holds from the next request on.",
+		Summary: "Change a role, for everybody who has it", Description: "It holds from the next request on. Whoever changes a role holds all that it had and will have.",
 		Access: httpapi.Needs(permission.RolesUpdate), Tagged: true, Match: true, MergePatch: true,
 		Errors: []fault.Kind{fault.Conflict, fault.InUse, fault.NotGrantable}},
 		func(ctx context.Context, c call.Call, in *patchInput) (role.Custom, error) {
