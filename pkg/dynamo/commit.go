@@ -114,6 +114,8 @@ func (b *builder) add(w change.Write) error {
 		b.replaceEmployee(w, w.Old, w.New())
 	case employee.SignIn:
 		b.signIn(w)
+	case employee.CountLetter:
+		b.countLetter(w)
 	case onetime.Create:
 		b.createCode(w)
 	case onetime.Spend:

@@ -31,8 +31,6 @@ func encodeEmployee(e employee.Employee) item {
 	it.string(attrCode, string(e.Code))
 	it.time(attrCodeSentAt, e.CodeSentAt)
 	it.time(attrCodeExpires, e.CodeExpiresAt)
-	it.int(attrLetters, e.Letters)
-	it.time(attrLettersSince, e.LettersSince)
 	it.time(attrLastSignInAt, e.LastSignInAt)
 	it.string(attrCreatedBy, e.CreatedBy)
 	it.string(attrCreatedByName, e.CreatedByName)
@@ -57,8 +55,6 @@ func setEmployee(x *expression, e employee.Employee) {
 	x.setString(attrCode, string(e.Code))
 	x.setTime(attrCodeSentAt, e.CodeSentAt)
 	x.setTime(attrCodeExpires, e.CodeExpiresAt)
-	x.setInt(attrLetters, e.Letters)
-	x.setTime(attrLettersSince, e.LettersSince)
 	x.setTime(attrUpdatedAt, e.UpdatedAt)
 	x.setInt(attrVersion, e.Version)
 	x.setInt(attrRevision, e.Revision)
@@ -69,9 +65,9 @@ func decodeEmployee(it item) (employee.Employee, error) {
 	r := reader{it: it}
 	e := employee.Employee{ID: id.Employee(r.string(attrPK)), Email: r.string(attrEmail), FirstName: r.string(attrFirstName),
 		LastName: r.string(attrLastName), Place: r.place(), RoleID: id.Role(r.string(attrRoleID)), Status: employee.Status(r.string(attrStatus)),
-		SessionEpoch: r.int(attrSessionEpoch), TokenEpoch: r.int(attrTokenEpoch), Code: id.Invitation(r.string(attrCode)), CodeSentAt: r.time(attrCodeSentAt),
-		CodeExpiresAt: r.time(attrCodeExpires), Letters: r.int(attrLetters), LettersSince: r.time(attrLettersSince),
-		LastSignInAt: r.time(attrLastSignInAt), CreatedBy: r.string(attrCreatedBy), CreatedByName: r.string(attrCreatedByName),
+		SessionEpoch: r.int(attrSessionEpoch), TokenEpoch: r.int(attrTokenEpoch), Code: id.Invitation(r.string(attrCode)),
+		CodeSentAt: r.time(attrCodeSentAt), CodeExpiresAt: r.time(attrCodeExpires), LastSignInAt: r.time(attrLastSignInAt),
+		CreatedBy: r.string(attrCreatedBy), CreatedByName: r.string(attrCreatedByName),
 		CreatedAt: r.time(attrCreatedAt), UpdatedAt: r.time(attrUpdatedAt), Version: r.int(attrVersion), Revision: r.int(attrRevision),
 		EventSeq: r.int(attrEventSeq)}
 	for _, w := range words(r.string(attrPasskeys)) {

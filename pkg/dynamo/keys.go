@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
 	"strings"
@@ -46,6 +47,12 @@ func emailKey(folded string) key           { return key{"email#" + folded, "emai
 func retiredKey(cred string, m []byte) key { return key{cred, "retired#" + hex.EncodeToString(m)} }
 func sightingKey(cred, address string) key { return key{cred, prefixSeen + address} }
 func sourceKey(owner, address string) key  { return key{owner, prefixSource + address} }
+
+// lettersKey names an address by a digest: who reads the table learns nobody's who was invited once.
+func lettersKey(folded string) key {
+	sum := sha256.Sum256([]byte(folded))
+	return key{"letters#" + hex.EncodeToString(sum[:]), "letters"}
+}
 
 func protectedAPIKey(a id.ProtectedAPI) key { return key{string(a), "protected_api"} }
 func slugKey(slug string) key               { return key{"slug#" + slug, "slug"} }

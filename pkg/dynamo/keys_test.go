@@ -63,6 +63,7 @@ var builders = []func(t *rapid.T) built{
 	},
 	func(t *rapid.T) built { r := drawID[id.Role](t); return built{"I", fmt.Sprint("role", r), roleKey(r)} },
 	func(t *rapid.T) built { s := drawText(t); return built{"I", fmt.Sprint("email", s), emailKey(s)} },
+	func(t *rapid.T) built { s := drawText(t); return built{"T", fmt.Sprint("letters", s), lettersKey(s)} },
 	func(t *rapid.T) built {
 		k, m := drawID[id.Key](t), rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "mac")
 		return built{"I", fmt.Sprintf("retired%s%x", k, m), retiredKey(string(k), m)}

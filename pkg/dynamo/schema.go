@@ -71,6 +71,9 @@ package dynamo
 //	Audit     event_row        at#<place>          <at>#<evt_…>           -    < 700    the same                         auditevents, rotations
 //	Transient idempotency      idem#<scope>        idem                   yes  < 65,536 serviceaccounts, keys, setup     the same
 //	Transient code             code#<inv_…>        code                   yes  < 500    employees, credentials           credentials
+//	Transient letters          letters#<SHA-256    letters                yes  < 300    employees                        the same
+//	                           of the folded
+//	                           address, hex>
 //	Transient challenge        challenge#<chl_…>   challenge              yes  < 12,288 credentials, sessions            the same
 //	Transient mail_line        mail#<recipient>    line#<evt_…>           yes  < 1,024  notifier                         the same
 //	Transient mailbox          mail#<recipient>    box                    yes  < 400    notifier                         the same
@@ -155,6 +158,7 @@ package dynamo
 //	                                                         Registered
 //	53  what APIs declare, by their slugs                    Store.Declared         BatchGetItem
 //	54  what a credential carries                            Store.ScopesOf         BatchGetItem of 1
+//	55  what letters with codes went to an address           Store.Letters          GetItem
 //
 // What holds for an account (policy.Resolve) is one call of pattern 33 with its own ID, its company's and its nodes': 2 to 10
 // items, each one read unit whether or not it is there, two when a policy is over 4 KiB (many long addresses). It is read when a
@@ -189,6 +193,7 @@ const (
 	typeEmployee    = "employee"
 	typeEmail       = "email"
 	typeCode        = "code"
+	typeLetters     = "letters"
 	typeToken       = "token"
 	typeSession     = "session"
 	typeSessionRow  = "session_row"
@@ -259,8 +264,7 @@ const (
 	attrCode         = "code_id"
 	attrCodeSentAt   = "code_sent_at"
 	attrCodeExpires  = "code_expires_at"
-	attrLetters      = "letters"
-	attrLettersSince = "letters_since"
+	attrLetters      = "letters"         // when they were sent
 	attrLastSignInAt = "last_sign_in_at" // only a sign-in sets it
 	attrRevision     = "revision"
 

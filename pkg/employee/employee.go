@@ -44,9 +44,6 @@ type Employee struct {
 	Code          id.Invitation
 	CodeSentAt    time.Time
 	CodeExpiresAt time.Time
-	// Letters counts the letters with codes since LettersSince, for a bound on them.
-	Letters      int64
-	LettersSince time.Time
 
 	LastSignInAt  time.Time // moved by SignIn alone
 	CreatedBy     string

@@ -16,6 +16,7 @@ func (s *Store) Clone() *Store {
 		roles:      maps.Clone(s.roles),
 		employees:  maps.Clone(s.employees),
 		codes:      maps.Clone(s.codes),
+		letters:    maps.Clone(s.letters),
 		tokens:     maps.Clone(s.tokens),
 		sessions:   maps.Clone(s.sessions),
 		passkeys:   maps.Clone(s.passkeys),

@@ -133,6 +133,8 @@ func (t *transaction) write(w change.Write) string {
 		return t.replaceEmployee(w.Old, w.New())
 	case employee.SignIn:
 		return t.signIn(w)
+	case employee.CountLetter:
+		return t.countLetter(w)
 	case onetime.Create:
 		return t.createCode(w)
 	case onetime.Spend:

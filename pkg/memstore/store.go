@@ -52,6 +52,7 @@ type Store struct {
 	roles      map[id.Role]role.Custom
 	employees  map[id.Employee]employee.Employee
 	codes      map[id.Invitation]onetime.Code
+	letters    map[string]employee.Letters // by the folded address
 	tokens     map[id.PAT]heldToken
 	sessions   map[id.Session]heldSession
 	passkeys   map[id.Credential]passkey.Passkey
@@ -95,6 +96,7 @@ func New() *Store {
 		roles:      map[id.Role]role.Custom{},
 		employees:  map[id.Employee]employee.Employee{},
 		codes:      map[id.Invitation]onetime.Code{},
+		letters:    map[string]employee.Letters{},
 		tokens:     map[id.PAT]heldToken{},
 		sessions:   map[id.Session]heldSession{},
 		passkeys:   map[id.Credential]passkey.Passkey{},

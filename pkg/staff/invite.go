@@ -32,8 +32,8 @@ type New struct {
 }
 
 // Invite makes an employee who can act once the invitation is accepted, and writes to them. Atomic: the employee, its address, its
-// seat, the code, the audit record and the idempotency record. The letter goes afterwards: when it cannot be sent, the employee is
-// there and was not written to. That it went is recorded, and part of the answer that a repeat gets.
+// seat, the code, the count of letters to the address, the audit record and the idempotency record. The letter goes afterwards: when
+// it cannot be sent, the employee is there and was not written to. That it went is recorded, and part of the answer that a repeat gets.
 func (s *Service) Invite(ctx context.Context, c call.Call, in New) (employee.Employee, error) {
 	invited, err := change.Retry(func() (posted, error) { return s.invite(ctx, c, in) })
 	if err != nil {
@@ -69,6 +69,10 @@ func (s *Service) invite(ctx context.Context, c call.Call, in New) (posted, erro
 	if s.Mail == nil {
 		return posted{}, noMail()
 	}
+	counted, err := s.oneMoreLetter(ctx, e.Email, now)
+	if err != nil {
+		return posted{}, err
+	}
 	out, codeMade, err := s.withCode(ctx, c, e, onetime.Invitation, op)
 	if err != nil {
 		return posted{}, err
@@ -83,7 +87,7 @@ func (s *Service) invite(ctx context.Context, c call.Call, in New) (posted, erro
 	if s.Seats != nil {
 		create.Seats = *s.Seats
 	}
-	err = s.commit(ctx, c, change.Set{Operation: op, At: now, Idempotency: record, Events: []audit.Event{made}, Writes: append(writes, create, codeMade)})
+	err = s.commit(ctx, c, change.Set{Operation: op, At: now, Idempotency: record, Events: []audit.Event{made}, Writes: append(writes, create, codeMade, counted)})
 	var lost *change.Lost
 	if errors.As(err, &lost) {
 		if _, ok := lost.Write.(employee.Create); ok {
@@ -162,24 +166,18 @@ func (s *Service) withCode(ctx context.Context, c call.Call, e employee.Employee
 	return posted{employee: e, letter: l, op: op}, onetime.Create{Code: made.Code}, nil
 }
 
-const (
-	// MaxLetters is how many letters with a code an employee is sent within LettersPer, the invitation's own not counted.
-	MaxLetters = 5
-	LettersPer = time.Hour
-)
-
-// oneMoreLetter counts a letter to an employee, or refuses it.
-func oneMoreLetter(e employee.Employee, now time.Time) (employee.Employee, error) {
-	if !now.Before(e.LettersSince.Add(LettersPer)) {
-		e.Letters, e.LettersSince = 0, now
+// oneMoreLetter is the write that counts a letter to an employee's address, or the refusal of one too many.
+func (s *Service) oneMoreLetter(ctx context.Context, to string, now time.Time) (change.Write, error) {
+	sent, err := s.Store.Letters(ctx, to)
+	if err != nil {
+		return nil, err
 	}
-	if e.Letters >= MaxLetters {
-		wait := e.LettersSince.Add(LettersPer).Sub(now)
-		return e, &fault.Error{Kind: fault.TooManyRequests, RetryAfter: max(wait.Truncate(time.Second), time.Second),
-			Detail: fmt.Sprintf("This employee was sent %d letters within the hour, the most that are sent. The last one may still be on its way.", MaxLetters)}
+	next, wait := sent.OneMore(now)
+	if wait > 0 {
+		return nil, &fault.Error{Kind: fault.TooManyRequests, RetryAfter: (wait + time.Second - 1).Truncate(time.Second),
+			Detail: fmt.Sprintf("%d letters went to this address within the hour, the most that are sent to one. The last one may still be on its way.", employee.MaxLetters)}
 	}
-	e.Letters++
-	return e, nil
+	return employee.CountLetter{Letters: next}, nil
 }
 
 // Resend makes a new code for an invited employee, or for one whose second factor was reset and who has not enrolled since, and
@@ -204,16 +202,17 @@ func (s *Service) Resend(ctx context.Context, c call.Call, which id.Employee) (e
 	return s.post(ctx, c, sent), nil
 }
 
-// send commits that an employee, as changed by turn, has a new code.
+// send commits that an employee, as changed by turn, has a new code, and counts the letter.
 func (s *Service) send(ctx context.Context, c call.Call, old employee.Employee, purpose onetime.Purpose, action string, turn func(*employee.Employee), more ...change.Write) (posted, error) {
 	if s.Mail == nil {
 		return posted{}, noMail()
 	}
 	now, op := s.Now(), id.New[id.Operation](s.Rand)
-	next, err := oneMoreLetter(changedAt(old, now), now)
+	counted, err := s.oneMoreLetter(ctx, old.Email, now)
 	if err != nil {
 		return posted{}, err
 	}
+	next := changedAt(old, now)
 	if turn != nil {
 		turn(&next)
 	}
@@ -228,7 +227,7 @@ func (s *Service) send(ctx context.Context, c call.Call, old employee.Employee, 
 	e := s.event(c, op, now, action, out.employee)
 	e.Details = map[string]any{"expires_at": out.expires()}
 	return out, s.commit(ctx, c, change.Set{Operation: op, At: now, Idempotency: record, Events: []audit.Event{e},
-		Writes: append(more, employee.Update{Old: old, New: out.employee}, codeMade)})
+		Writes: append(more, employee.Update{Old: old, New: out.employee}, codeMade, counted)})
 }
 
 // Revoke takes an invitation back: the invited employee is deleted, with the seat and the code. One who has accepted is a conflict.

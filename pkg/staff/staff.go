@@ -44,6 +44,8 @@ type Store interface {
 	// Employees reads those that are there, in any order.
 	Employees(ctx context.Context, ids []id.Employee) ([]employee.Employee, error)
 	Headcount(ctx context.Context) (employee.Headcount, error)
+	// Letters reads what letters with codes went to an address, in any case.
+	Letters(ctx context.Context, address string) (employee.Letters, error)
 	List(ctx context.Context, q listing.Query) (listing.Page, error)
 	// Deny puts the record of a refusal; that it is there already is no error.
 	Deny(ctx context.Context, event audit.Event) error

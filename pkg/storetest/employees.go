@@ -75,13 +75,13 @@ var employeeTests = []test{
 	{"an employee reads as it was written, in every member, and a change of it is one write", func(w *world) {
 		e := w.colleague(func(e *employee.Employee) {
 			e.Place, e.Status, e.Code, e.CodeSentAt, e.CodeExpiresAt = w.below, employee.Invited, newID[id.Invitation](), w.now, w.now.Add(time.Hour)
-			e.Letters, e.LettersSince, e.CreatedBy, e.CreatedByName, e.Revision = 2, w.now, "emp_00000000000000000001", "Ada Lovelace", 1
+			e.CreatedBy, e.CreatedByName, e.Revision = "emp_00000000000000000001", "Ada Lovelace", 1
 		})
 		w.same(e, w.readEmployee(e.ID))
 		n, set := w.moved(e, func(n *employee.Employee) {
 			n.FirstName, n.LastName, n.Email, n.RoleID, n.Status = "Grace", "Hopper", "g."+e.Email, role.Operator, employee.Active
 			n.Passkeys, n.SessionEpoch = []id.Credential{newID[id.Credential](), newID[id.Credential]()}, 7
-			n.Code, n.CodeSentAt, n.CodeExpiresAt, n.Letters, n.LettersSince = "", time.Time{}, time.Time{}, 0, time.Time{}
+			n.Code, n.CodeSentAt, n.CodeExpiresAt = "", time.Time{}, time.Time{}
 		})
 		w.commit(set)
 		w.same(n, w.readEmployee(e.ID))

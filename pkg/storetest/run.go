@@ -20,7 +20,7 @@ type test struct {
 //
 // A store that is Breakable is tried with failures too.
 func Run(t *testing.T, newStore func(t *testing.T) Store) {
-	tests := slices.Concat(placeTests, companyTests, peopleTests, sessionTests, passkeyTests, employeeTests, codeTests, accountTests, accountUpdateTests, keyTests, keyUpdateTests, rotationTests, calendarTests, roleTests, protectedAPITests, commitTests,
+	tests := slices.Concat(placeTests, companyTests, peopleTests, sessionTests, passkeyTests, employeeTests, codeTests, letterTests, accountTests, accountUpdateTests, keyTests, keyUpdateTests, rotationTests, calendarTests, roleTests, protectedAPITests, commitTests,
 		idempotencyTests, listTests, auditTests, verdictTests, failureTests, announceTests, useTests, sightingTests, usageTests, policyTests, leaseTests, mailTests, faultTests)
 	for _, x := range tests {
 		t.Run(x.says, func(t *testing.T) {

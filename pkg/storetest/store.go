@@ -59,6 +59,8 @@ type Store interface {
 	// Employees returns those that are there, in any order; deleted ones are not, here and above.
 	Employees(ctx context.Context, ids []id.Employee) ([]employee.Employee, error)
 	Headcount(ctx context.Context) (employee.Headcount, error)
+	// Letters reads what letters with codes went to an address, in any case.
+	Letters(ctx context.Context, address string) (employee.Letters, error)
 	// TakeTry reserves a try of a one-time code that is open at now and returns the code as it is then; lost when it is not there or
 	// not open. ReturnTry gives a try back; lost when none is reserved.
 	TakeTry(ctx context.Context, c id.Invitation, now time.Time) (onetime.Code, error)

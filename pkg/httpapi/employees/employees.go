@@ -164,10 +164,11 @@ func (r resource) registerCollection() {
 		Summary: "Invite an employee",
 		Description: "Makes the employee, who cannot act yet, and sends a letter with a one-time code that is good for 72 hours and 5 tries. An invited " +
 			"employee has a seat. When the letter cannot be sent, the employee is there all the same, with invitation.sent_at null: resend it. " +
+			"At most 5 letters an hour go to one address, whoever sends them; then 429, and nothing is made. " +
 			"Where the deployment sends no mail (parameter MailSender), 409 conflict, and nothing is made.",
 		Access: httpapi.Needs(permission.EmployeesInvite), Status: http.StatusCreated, Tagged: true,
 		Denied: &httpapi.DeniedAudit{Action: audit.EmployeeInvited, TargetType: "node"},
-		Errors: []fault.Kind{fault.Conflict, fault.LimitReached, fault.NotGrantable, fault.NotFound}},
+		Errors: []fault.Kind{fault.Conflict, fault.LimitReached, fault.NotGrantable, fault.NotFound, fault.TooManyRequests}},
 		func(ctx context.Context, c call.Call, in *createInput) (employee.Employee, error) {
 			b := in.Body
 			at, ok := id.Parse[id.Node](b.NodeID)

@@ -134,6 +134,45 @@ func TestLetter_IsPlainWhateverPeopleAreCalled_W3(t *testing.T) {
 	}
 }
 
+func TestLetters_OneAddressGetsFiveAnHourWhoeverSendsThemAndHoweverOftenTheEmployeeIsMadeAnew_W3(t *testing.T) {
+	w := httpapitest.New(t)
+	inviter := w.CustomRole("role_0000000000000000Invr", permission.EmployeesInvite)
+	callers := []*rekeytest.Person{w.Hire("Inviter", w.Below, inviter.ID), w.Hire("Second", w.Below, inviter.ID), w.BelowAdmin}
+	invite := func(by *rekeytest.Person, address string) httpapitest.Response {
+		return w.Call(by.Secret, invitation(w.Below, inviter.ID, object{"email": address}))
+	}
+	for i := range 5 {
+		by := callers[i%len(callers)]
+		made := invite(by, []string{"stranger@example.com", "Stranger@Example.com"}[i%2])
+		require.Equal(t, 201, made.Status, made.Body)
+		require.Equal(t, 204, w.Call(by.Secret, act(made.JSON(t)["id"].(string), "revoke-invitation")).Status)
+		w.Advance(time.Minute)
+	}
+	events := len(w.Mem.Events())
+	for _, by := range append(callers, w.Owner) {
+		refused := invite(by, "STRANGER@example.com")
+		refused.Problem(t, 429, "too_many_requests")
+		require.Equal(t, "3300", refused.Header["Retry-After"])
+	}
+	require.Len(t, w.Inbox.Letters(), 5)
+	require.Len(t, w.Mem.Events(), events)
+	_, err := w.Mem.EmployeeByEmail(w.Ctx, "stranger@example.com")
+	require.Error(t, err, "nobody was made")
+	require.Equal(t, 201, invite(w.BelowAdmin, "other@example.com").Status)
+
+	w.Advance(55 * time.Minute)
+	again := invite(callers[0], "stranger@example.com")
+	require.Equal(t, 201, again.Status, again.Body)
+	e := again.JSON(t)["id"].(string)
+	w.Call(w.Owner.Secret, act(e, "resend-invitation")).Problem(t, 429, "too_many_requests") // of the five the first alone is an hour old
+	w.Advance(time.Minute)
+	require.Equal(t, 200, w.Call(w.Owner.Secret, act(e, "resend-invitation")).Status)
+	accepted(w, e)
+	w.Call(w.Owner.Secret, act(e, "reset-second-factor")).Problem(t, 429, "too_many_requests")
+	w.Advance(time.Minute)
+	require.Equal(t, 200, w.Call(w.Owner.Secret, act(e, "reset-second-factor")).Status)
+}
+
 func TestEmployees_ATokenWithANarrowerScopeIsRefusedOutsideIt_D5(t *testing.T) {
 	w := httpapitest.New(t)
 	_, reads := w.PAT(w.Owner, permission.Of(permission.EmployeesRead))

@@ -75,7 +75,7 @@ func (r resource) registerActions() {
 	httpapi.Register(r.api, httpapi.Operation{ID: "resendInvitation", Method: http.MethodPost, Path: "/employees/{id}/resend-invitation", Tag: noun,
 		Summary: "Send an invitation anew",
 		Description: "With a new code; the one before is dead at once. Also for an employee whose second factor was reset and who has not enrolled since. " +
-			"At most 5 letters an hour go to one employee, those of resets among them; then 429.",
+			"At most 5 letters an hour go to one address, those of invitations and resets among them; then 429.",
 		Access: httpapi.Needs(permission.EmployeesInvite), Denied: denied(audit.InvitationResent), Tagged: true, Match: true, Errors: letters},
 		r.act(Service.Resend), one)
 
