@@ -91,14 +91,14 @@ func (s *Service) invite(ctx context.Context, c call.Call, in New) (posted, erro
 	var lost *change.Lost
 	if errors.As(err, &lost) {
 		if _, ok := lost.Write.(employee.Create); ok {
-			return posted{}, s.notInvited(ctx, err, create)
+			return posted{}, s.notInvited(ctx, c.Caller, err, create)
 		}
 	}
 	return out, err
 }
 
 // notInvited says why an employee could not be put: lost itself when nothing speaks against another try.
-func (s *Service) notInvited(ctx context.Context, lost error, w employee.Create) error {
+func (s *Service) notInvited(ctx context.Context, c authz.Caller, lost error, w employee.Create) error {
 	if _, err := s.Store.Node(ctx, w.Employee.Place.Node()); err != nil {
 		return err
 	}
@@ -110,8 +110,12 @@ func (s *Service) notInvited(ctx context.Context, lost error, w employee.Create)
 	}
 	there, err := s.Store.Headcount(ctx)
 	if err == nil && w.Seats > 0 && there.Employees >= w.Seats {
-		err = fault.New(fault.LimitReached, fmt.Sprintf("All seats are taken: %d of %d. Invited employees have one, service accounts never do. "+
-			"Delete an employee, or change the number of seats of the deployment.", there.Employees, w.Seats))
+		taken := "All seats are taken"
+		if len(c.Place.Nodes()) == 1 { // how many people the MSP has is nobody's business below
+			taken += fmt.Sprintf(": %d of %d", there.Employees, w.Seats)
+		}
+		err = fault.New(fault.LimitReached, taken+". Invited employees have one, service accounts never do. "+
+			"Delete an employee, or change the number of seats of the deployment.")
 	}
 	if err == nil {
 		err = lost

@@ -242,6 +242,9 @@ func TestInvitation_RevokedFreesTheSeatAndTheAddress_W3_S7(t *testing.T) {
 	code := rekeytest.CodeIn(w.Inbox.Last())
 	p := w.Call(w.Owner.Secret, invitation(w.Root, role.Viewer, object{"email": "second@example.com"})).Problem(t, 409, "limit_reached")
 	require.Contains(t, p["detail"], "9 of 9")
+	below := w.Call(w.BelowAdmin.Secret, invitation(w.Below, role.Viewer, object{"email": "second@example.com"})).Problem(t, 409, "limit_reached")
+	require.NotRegexp(t, `\d`, below["detail"], "how many people the MSP has is not for who stands below the root")
+	require.Contains(t, below["detail"], "All seats are taken.")
 	require.Equal(t, 201, w.Call(w.Owner.Secret, httpapitest.Request{Method: "POST", Resource: "/service-accounts",
 		Body: text(object{"name": "Recorder", "node_id": w.Root.ID()})}).Status, "no account has a seat")
 	require.Equal(t, 204, w.Call(w.Owner.Secret, act(e, "revoke-invitation")).Status)
