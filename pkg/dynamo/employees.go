@@ -34,6 +34,7 @@ func encodeEmployee(e employee.Employee) item {
 	it.time(attrLastSignInAt, e.LastSignInAt)
 	it.string(attrCreatedBy, e.CreatedBy)
 	it.string(attrCreatedByName, e.CreatedByName)
+	it.string(attrInvitedFrom, string(e.InvitedFrom))
 	it.time(attrCreatedAt, e.CreatedAt)
 	it.time(attrUpdatedAt, e.UpdatedAt)
 	it.int(attrVersion, e.Version)
@@ -67,7 +68,7 @@ func decodeEmployee(it item) (employee.Employee, error) {
 		LastName: r.string(attrLastName), Place: r.place(), RoleID: id.Role(r.string(attrRoleID)), Status: employee.Status(r.string(attrStatus)),
 		SessionEpoch: r.int(attrSessionEpoch), TokenEpoch: r.int(attrTokenEpoch), Code: id.Invitation(r.string(attrCode)),
 		CodeSentAt: r.time(attrCodeSentAt), CodeExpiresAt: r.time(attrCodeExpires), LastSignInAt: r.time(attrLastSignInAt),
-		CreatedBy: r.string(attrCreatedBy), CreatedByName: r.string(attrCreatedByName),
+		CreatedBy: r.string(attrCreatedBy), CreatedByName: r.string(attrCreatedByName), InvitedFrom: id.Node(r.string(attrInvitedFrom)),
 		CreatedAt: r.time(attrCreatedAt), UpdatedAt: r.time(attrUpdatedAt), Version: r.int(attrVersion), Revision: r.int(attrRevision),
 		EventSeq: r.int(attrEventSeq)}
 	for _, w := range words(r.string(attrPasskeys)) {

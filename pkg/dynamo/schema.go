@@ -264,7 +264,8 @@ const (
 	attrCode         = "code_id"
 	attrCodeSentAt   = "code_sent_at"
 	attrCodeExpires  = "code_expires_at"
-	attrLetters      = "letters"         // when they were sent
+	attrLetters      = "letters" // when they were sent
+	attrInvitedFrom  = "invited_from"
 	attrLastSignInAt = "last_sign_in_at" // only a sign-in sets it
 	attrRevision     = "revision"
 

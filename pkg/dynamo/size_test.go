@@ -74,7 +74,7 @@ func TestItems_ThatAVerdictReadsAreOneReadUnitEach_P4(t *testing.T) {
 	require.Less(t, Size(encodeEmployee(employee.Employee{ID: "emp_00000000000000000001", Email: strings.Repeat("e", 254), FirstName: longest, LastName: longest,
 		Place: deepest, RoleID: role.Owner, Status: employee.Active, Passkeys: slices.Repeat([]id.Credential{"cred_00000000000000000001"}, employee.MaxPasskeys),
 		SessionEpoch: 1e6, Code: "inv_00000000000000000001", CodeSentAt: sometime, CodeExpiresAt: sometime,
-		LastSignInAt: sometime, CreatedBy: somebody, CreatedByName: longest + " " + longest, CreatedAt: sometime, UpdatedAt: sometime, Version: 1e6,
+		LastSignInAt: sometime, InvitedFrom: "node_00000000000000000001", CreatedBy: somebody, CreatedByName: longest + " " + longest, CreatedAt: sometime, UpdatedAt: sometime, Version: 1e6,
 		Revision: 1e6, EventSeq: 1e9})), 3072, "with room for what else a verdict needs")
 	require.Less(t, Size(encodeCode(onetime.Code{ID: "inv_00000000000000000001", Employee: "emp_00000000000000000001", Purpose: onetime.Invitation, MAC: k.MAC,
 		PepperVersion: "v1000", Tries: 5, ExpiresAt: sometime, CreatedAt: sometime, UsedAt: sometime})), 500)

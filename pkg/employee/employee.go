@@ -48,6 +48,7 @@ type Employee struct {
 	LastSignInAt  time.Time // moved by SignIn alone
 	CreatedBy     string
 	CreatedByName string
+	InvitedFrom   id.Node // where who invited stood; "" for who set the deployment up
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 	Version       int64 // the ETag: moves with what an administrator sets, and with the status
@@ -65,7 +66,7 @@ func (e Employee) IsOwner() bool { return e.RoleID == role.Owner && e.Status == 
 func (e Employee) Tombstone() Employee {
 	return Employee{ID: e.ID, FirstName: e.FirstName, LastName: e.LastName, Place: e.Place, RoleID: e.RoleID, Status: Deleted,
 		SessionEpoch: e.SessionEpoch + 1, TokenEpoch: e.TokenEpoch + 1, LastSignInAt: e.LastSignInAt, CreatedBy: e.CreatedBy, CreatedByName: e.CreatedByName,
-		CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt, Version: e.Version + 1, Revision: e.Revision + 1, EventSeq: e.EventSeq + 1}
+		InvitedFrom: e.InvitedFrom, CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt, Version: e.Version + 1, Revision: e.Revision + 1, EventSeq: e.EventSeq + 1}
 }
 
 // Headcount is how many employees the MSP has: invited and active ones, and of those the owners who can act.

@@ -53,7 +53,7 @@ func (s *Service) Patch(ctx context.Context, c call.Call, which id.Employee, in 
 		}
 		details := differences(old, next)
 		if details == nil {
-			return old, nil
+			return seen(c.Caller, old), nil
 		}
 		var writes []change.Write
 		if next.RoleID != old.RoleID {
@@ -73,7 +73,7 @@ func (s *Service) Patch(ctx context.Context, c call.Call, which id.Employee, in 
 		if errors.Is(err, change.ErrLost) {
 			err = s.notChanged(ctx, err, old, next)
 		}
-		return next, err
+		return seen(c.Caller, next), err
 	})
 }
 
@@ -192,5 +192,5 @@ func (s *Service) Reset(ctx context.Context, c call.Call, which id.Employee) (em
 	if err != nil {
 		return employee.Employee{}, err
 	}
-	return s.post(ctx, c, sent), nil
+	return seen(c.Caller, s.post(ctx, c, sent)), nil
 }

@@ -49,7 +49,8 @@ func (s *Service) invite(ctx context.Context, c call.Call, in New) (posted, erro
 	}
 	now, op := s.Now(), id.New[id.Operation](s.Rand)
 	e := employee.Employee{ID: id.New[id.Employee](s.Rand), Email: in.Email, FirstName: in.FirstName, LastName: in.LastName, Place: at.Place,
-		RoleID: in.RoleID, Status: employee.Invited, CreatedBy: c.Caller.ID, CreatedByName: c.Caller.Name, CreatedAt: now, UpdatedAt: now,
+		RoleID: in.RoleID, Status: employee.Invited, CreatedBy: c.Caller.ID, CreatedByName: c.Caller.Name,
+		InvitedFrom: c.Caller.Place.Node(), CreatedAt: now, UpdatedAt: now,
 		Version: 1, Revision: 1, EventSeq: 1}
 	refused := s.event(c, "", now, audit.EmployeeInvited, e)
 	refused.Target, refused.Details = audit.Target{Type: "node", ID: string(at.ID), Name: at.Name}, map[string]any{"role_id": string(in.RoleID)}
@@ -77,7 +78,7 @@ func (s *Service) invite(ctx context.Context, c call.Call, in New) (posted, erro
 	if err != nil {
 		return posted{}, err
 	}
-	record, err := c.Idempotency.Record(op, now, out.employee, nil)
+	record, err := c.Idempotency.Record(op, now, seen(c.Caller, out.employee), nil)
 	if err != nil {
 		return posted{}, err
 	}
@@ -203,7 +204,7 @@ func (s *Service) Resend(ctx context.Context, c call.Call, which id.Employee) (e
 	if err != nil {
 		return employee.Employee{}, err
 	}
-	return s.post(ctx, c, sent), nil
+	return seen(c.Caller, s.post(ctx, c, sent)), nil
 }
 
 // send commits that an employee, as changed by turn, has a new code, and counts the letter.
@@ -224,7 +225,7 @@ func (s *Service) send(ctx context.Context, c call.Call, old employee.Employee, 
 	if err != nil {
 		return posted{}, err
 	}
-	record, err := c.Idempotency.Record(op, now, out.employee, nil)
+	record, err := c.Idempotency.Record(op, now, seen(c.Caller, out.employee), nil)
 	if err != nil {
 		return posted{}, err
 	}

@@ -102,7 +102,7 @@ func (s *Service) post(ctx context.Context, c call.Call, p posted) employee.Empl
 		next.CodeSentAt = now
 		next.Revision++
 		next.EventSeq++
-		record, err := c.Idempotency.Amending(p.op, func(result any) any { return result }).Record(op, now, next, nil)
+		record, err := c.Idempotency.Amending(p.op, func(result any) any { return result }).Record(op, now, seen(c.Caller, next), nil)
 		if err != nil {
 			return employee.Employee{}, err
 		}

@@ -39,6 +39,13 @@ func (s *Service) List(ctx context.Context, c call.Call, w listing.Where, f Filt
 		return nil, "", nil // no employee is an account
 	}
 	elsewhere := func(e employee.Employee) bool { return !at.Covers(e.Place) || w.Direct && e.Place != at }
+	show := func(found []employee.Employee, not func(employee.Employee) bool) []employee.Employee {
+		found = slices.DeleteFunc(found, not)
+		for i, e := range found {
+			found[i] = seen(c.Caller, e)
+		}
+		return found
+	}
 	if f.Email != "" {
 		found, err := s.Store.EmployeeByEmail(ctx, f.Email)
 		switch {
@@ -47,11 +54,11 @@ func (s *Service) List(ctx context.Context, c call.Call, w listing.Where, f Filt
 		case err != nil:
 			return nil, "", err
 		}
-		return slices.DeleteFunc([]employee.Employee{found}, elsewhere), "", nil
+		return show([]employee.Employee{found}, elsewhere), "", nil
 	}
 	if e, ok := id.Parse[id.Employee](f.Query); ok {
 		found, err := s.Store.Employees(ctx, []id.Employee{e})
-		return slices.DeleteFunc(found, elsewhere), "", err
+		return show(found, elsewhere), "", err
 	}
 	q := listing.Query{Noun: listing.Employees, Place: at.ID(), Direct: w.Direct, Prefix: f.Query, After: after}
 	return listing.Collect(ctx, s.Store.List, q, limit, func(rows listing.Page) ([]employee.Employee, error) {
@@ -64,6 +71,6 @@ func (s *Service) List(ctx context.Context, c call.Call, w listing.Where, f Filt
 		}
 		found, err := s.Store.Employees(ctx, ids)
 		slices.SortFunc(found, func(a, b employee.Employee) int { return slices.Index(ids, a.ID) - slices.Index(ids, b.ID) })
-		return slices.DeleteFunc(found, func(e employee.Employee) bool { return !f.keeps(e) }), err
+		return show(found, func(e employee.Employee) bool { return !f.keeps(e) }), err
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/rekey-dev/rekey/pkg/audit"
@@ -78,7 +79,17 @@ func (s *Service) Get(ctx context.Context, c call.Call, which id.Employee) (empl
 	if err != nil {
 		return employee.Employee{}, err
 	}
-	return found, nil
+	return seen(c.Caller, found), nil
+}
+
+// seen is what a caller is shown of an employee whom it may see: not who invited them from above the caller's node.
+func seen(c authz.Caller, e employee.Employee) employee.Employee {
+	nodes := c.Place.Nodes()
+	above := nodes[:max(len(nodes)-1, 0)]
+	if slices.Contains(above, e.InvitedFrom) || e.InvitedFrom == "" && len(above) > 0 {
+		e.CreatedBy, e.CreatedByName = "", ""
+	}
+	return e
 }
 
 func isSelf(c authz.Caller, e employee.Employee) bool { return c.ID == string(e.ID) }

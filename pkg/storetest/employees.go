@@ -75,7 +75,7 @@ var employeeTests = []test{
 	{"an employee reads as it was written, in every member, and a change of it is one write", func(w *world) {
 		e := w.colleague(func(e *employee.Employee) {
 			e.Place, e.Status, e.Code, e.CodeSentAt, e.CodeExpiresAt = w.below, employee.Invited, newID[id.Invitation](), w.now, w.now.Add(time.Hour)
-			e.CreatedBy, e.CreatedByName, e.Revision = "emp_00000000000000000001", "Ada Lovelace", 1
+			e.CreatedBy, e.CreatedByName, e.InvitedFrom, e.Revision = "emp_00000000000000000001", "Ada Lovelace", w.root.Node(), 1
 		})
 		w.same(e, w.readEmployee(e.ID))
 		n, set := w.moved(e, func(n *employee.Employee) {

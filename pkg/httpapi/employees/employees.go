@@ -60,7 +60,7 @@ type Employee struct {
 	SecondFactor  SecondFactor                 `json:"second_factor"`
 	Invitation    httpapi.Nullable[Invitation] `json:"invitation" doc:"The invitation, or the enrolment after a reset of the second factor, that is open; null for none"`
 	LastSignInAt  *string                      `json:"last_sign_in_at" format:"date-time" doc:"With a passkey; null for never"`
-	CreatedBy     string                       `json:"created_by" doc:"ID of who invited; empty for who set the deployment up"`
+	CreatedBy     string                       `json:"created_by" doc:"ID of who invited; empty for who set the deployment up, and when they stand above the caller's node"`
 	CreatedByName string                       `json:"created_by_name"`
 	CreatedAt     string                       `json:"created_at" format:"date-time"`
 	UpdatedAt     string                       `json:"updated_at" format:"date-time"`

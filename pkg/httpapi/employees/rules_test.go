@@ -189,6 +189,42 @@ func TestEmployees_ATokenWithANarrowerScopeIsRefusedOutsideIt_D5(t *testing.T) {
 	w.Call(invites, invitation(w.Root, role.Viewer, object{"email": "b@example.com"})).Problem(t, 403, "not_grantable")
 }
 
+func TestEmployee_WhoInvitedThemIsNotShownBelowWhereTheyStand_W3(t *testing.T) {
+	w := httpapitest.New(t)
+	above := w.Call(w.Owner.Secret, invitation(w.Below, role.Viewer, object{"last_name": "Above"})).JSON(t)
+	require.Equal(t, string(w.Owner.Employee.ID), above["created_by"])
+	e := above["id"].(string)
+	nobody := func(shown object) {
+		t.Helper()
+		require.Empty(t, shown["created_by"])
+		require.Empty(t, shown["created_by_name"])
+	}
+	below := w.BelowAdmin.Secret
+	nobody(w.Call(below, on("GET", e)).JSON(t))
+	for _, query := range []string{"email=grace@example.com", "q=" + e, "q=grace", "status=invited", ""} {
+		items := w.Call(below, list(query)).Items(t)
+		require.NotEmpty(t, items, query)
+		for _, shown := range items {
+			nobody(shown)
+		}
+	}
+	nobody(w.Call(below, on("PATCH", e, object{"first_name": "Gracie"})).JSON(t))
+	nobody(w.Call(below, on("PATCH", e, object{"first_name": "Gracie"})).JSON(t))
+	resent := once(act(e, "resend-invitation"), "resend-1")
+	first := w.Call(below, resent)
+	nobody(first.JSON(t))
+	require.Equal(t, first.Body, w.Call(below, resent).Body)
+	accepted(w, e)
+	nobody(w.Call(below, act(e, "reset-second-factor")).JSON(t))
+	require.Equal(t, string(w.Owner.Employee.ID), w.Call(w.Viewer.Secret, on("GET", e)).JSON(t)["created_by"], "at the root it is shown")
+
+	own := w.Call(below, invitation(w.Below, role.Viewer, object{"email": "own@example.com"})).JSON(t)
+	require.Equal(t, string(w.BelowAdmin.Employee.ID), own["created_by"])
+	for _, by := range []*rekeytest.Person{w.BelowAdmin, w.Owner} {
+		require.Equal(t, own, w.Call(by.Secret, on("GET", own["id"].(string))).JSON(t))
+	}
+}
+
 func TestEmployees_WallsHold_P4(t *testing.T) {
 	w := httpapitest.New(t)
 	e := w.Call(w.Owner.Secret, invitation(w.Below, role.Viewer)).JSON(t)["id"].(string)
