@@ -33,10 +33,10 @@ func outside(c caller, _ object) outcome {
 	return fine
 }
 
-// over refuses who would change another employee, or end a token of theirs, and could not give them the role that they have. Only an
-// owner touches an owner.
+// over refuses who would change an employee, oneself included, or end another's token, and could not give them the role that they
+// have. Only an owner touches an owner.
 func over(c caller, o object) outcome {
-	if o.of != c.id && (o.who.owner && !c.owner || o.who.wild && !c.wild || len(without(o.who.holds, and(c.role, c.scopes))) > 0) {
+	if o.who.owner && !c.owner || o.who.wild && !c.wild || len(without(o.who.holds, and(c.role, c.scopes))) > 0 {
 		return outcome{403, "not_grantable"}
 	}
 	return fine
@@ -44,10 +44,13 @@ func over(c caller, o object) outcome {
 
 // own refuses what is the employee's own to a credential that carries less than the role; one ends itself all the same.
 func own(c caller, o object) outcome {
-	if o.of == c.id && !c.inPerson() && o.id != tokenOf(c.secret) && o.id != sessionOf(c.secret) {
-		return outcome{403, "not_grantable"}
+	switch {
+	case o.of != c.id:
+		return over(c, o)
+	case c.inPerson(), o.id == tokenOf(c.secret), o.id == sessionOf(c.secret):
+		return fine
 	}
-	return over(c, o)
+	return outcome{403, "not_grantable"}
 }
 
 // overThen is what comes of it for who could give them their role: one thing while they are invited, another afterwards.
