@@ -162,7 +162,7 @@ func proofOfUse(ctx context.Context, d *deployment, k apikey.Shown) ([]Figure, e
 		o.API, o.Method, o.Route = usage.Own, "GET", route
 		return o
 	}
-	d.now = d.now.Truncate(time.Hour).Add(time.Hour + 30*time.Second)
+	d.now = d.now.Truncate(24 * time.Hour).Add(36*time.Hour + 30*time.Second) // at noon: the first request of a day has a line of its own
 	var plain, first, again, other, hour bill
 	for _, r := range []struct {
 		into *bill
