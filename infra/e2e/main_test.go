@@ -25,14 +25,14 @@ import (
 	"github.com/rekey-dev/rekey/infra/e2e/stack"
 )
 
-// world is the deployment that the tests talk to, and what they have in common. Its fields are set once, before any test.
+// world is the deployment that the tests talk to, and what they have in common. Its fields are set before any parallel test.
 var world struct {
 	*stack.Stack
 	api      *client.Target
 	contract *contract.Contract
 	secrets  canary.Canary
 	queue    string // gets every event of the bus
-	owner    string // the owner's token
+	owner    string // the owner's token; a recovery ends it and makes another
 	node     string // the root node
 	first    firstContact
 }
