@@ -30,6 +30,6 @@ func newHandler(ctx context.Context, lookup boot.Lookup) (httpapi.Handler, error
 		Mint: &mint.Mint{Peppers: env.Peppers(), Derivation: env.DerivationKeys(), Rand: rand.Reader}}
 	api := httpapi.New(httpapi.Settings{Now: time.Now, Rand: rand.Reader, Log: env.Logger(),
 		Cursors: &page.Sealer{Keys: env.CursorKeys(), Now: time.Now, Rand: rand.Reader}, Idempotency: store.Idempotency, Repeat: service.Repeat})
-	personalaccesstokens.Register(api, service, time.Now)
+	personalaccesstokens.Register(api, service)
 	return api.Handle, env.Ready(ctx)
 }

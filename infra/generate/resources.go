@@ -51,7 +51,7 @@ var resources = []struct {
 	{"BillingFunction", func(a *httpapi.API) { billing.Register(a, nil, packages.Catalogue{}) }},
 	{"CalendarsFunction", func(a *httpapi.API) { calendars.Register(a, nil) }},
 	{"RolesFunction", func(a *httpapi.API) { roles.Register(a, nil) }},
-	{"PersonalAccessTokensFunction", func(a *httpapi.API) { personalaccesstokens.Register(a, nil, time.Now) }},
+	{"PersonalAccessTokensFunction", func(a *httpapi.API) { personalaccesstokens.Register(a, nil) }},
 	{"SessionsFunction", func(a *httpapi.API) { sessions.Register(a, nil, nil) }},
 	{"CredentialsFunction", func(a *httpapi.API) { credentials.Register(a, nil, nil) }},
 	{"AuditEventsFunction", func(a *httpapi.API) { auditevents.Register(a, nil) }},

@@ -44,10 +44,16 @@ const (
 	Revoked Status = "revoked" // final
 )
 
-// Status is the token's own at a time; whether its employee can act does not show in it.
-func (t Token) Status(now time.Time) Status {
+// Shown is a token with what it is good for now.
+type Shown struct {
+	Token
+	Now Status
+}
+
+// Status is the token's at a time, for an employee of a token epoch; whether the employee can act does not show in it.
+func (t Token) Status(epoch int64, now time.Time) Status {
 	switch {
-	case !t.RevokedAt.IsZero():
+	case !t.RevokedAt.IsZero(), t.Epoch != epoch:
 		return Revoked
 	case !now.Before(t.ExpiresAt):
 		return Expired

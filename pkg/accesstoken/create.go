@@ -195,7 +195,7 @@ func (s *Service) Repeat(ctx context.Context, c call.Call, r idempotency.Record)
 		if err != nil {
 			return token.Secret{}, err
 		}
-		if !now.Before(r.CreatedAt.Add(idempotency.SecretFor)) || t.Status(now) != Active || t.Generation != r.Secret.Generation || t.UsedGen == t.Generation {
+		if !now.Before(r.CreatedAt.Add(idempotency.SecretFor)) || t.Status(t.Epoch, now) != Active || t.Generation != r.Secret.Generation || t.UsedGen == t.Generation {
 			return token.Secret{}, nil
 		}
 		secret, err := s.Mint.Again(ctx, r, t.MAC, t.PepperVersion)

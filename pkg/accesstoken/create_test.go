@@ -67,10 +67,10 @@ func TestCreate_ATokenActsForTheEmployeeWhoMadeItFor90Days_F4(t *testing.T) {
 
 	w.Advance(90*24*time.Hour - time.Second)
 	w.Wins(out.Secret)
-	require.Equal(t, accesstoken.Active, out.Token.Status(w.Now()))
+	require.Equal(t, accesstoken.Active, out.Token.Status(out.Token.Epoch, w.Now()))
 	w.Advance(time.Second)
 	w.Loses(out.Secret)
-	require.Equal(t, accesstoken.Expired, out.Token.Status(w.Now()))
+	require.Equal(t, accesstoken.Expired, out.Token.Status(out.Token.Epoch, w.Now()))
 }
 
 func TestCreate_ScopesLeftOutAreTheRolesAndNoneAreNone_F4(t *testing.T) {

@@ -164,3 +164,22 @@ func TestRevoke_TriesAnewWhenItLosesARace_S6(t *testing.T) {
 	w.Loses(w.Viewer.Secret)
 	require.Equal(t, int64(3), w.Record(audit.TokenRevoked).Seq)
 }
+
+// A recovery ends every token of the owner: the list says what their next request meets.
+func TestList_TokensThatARecoveryEndedAreRevoked_W9_F4(t *testing.T) {
+	w := rekeytest.New(t)
+	out, err := w.Setup.Recover(w.Ctx, "owner@example.com", "aws-req-1")
+	require.NoError(t, err)
+	w.Note(out.Secret)
+	w.Loses(w.Owner.Secret)
+	c := w.With(out.Secret)
+	of := func(status accesstoken.Status) []id.PAT {
+		return list(w, c, accesstoken.Filter{Employee: w.Owner.Employee.ID, Status: status})
+	}
+	require.Equal(t, []id.PAT{out.Token.ID}, of(accesstoken.Active))
+	require.Equal(t, []id.PAT{w.Owner.Token.ID}, of(accesstoken.Revoked))
+	shown, err := w.Tokens.Get(w.Ctx, c, w.Owner.Token.ID)
+	require.NoError(t, err)
+	require.Equal(t, accesstoken.Revoked, shown.Now)
+	require.Zero(t, shown.RevokedAt)
+}

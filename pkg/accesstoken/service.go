@@ -48,9 +48,9 @@ type Service struct {
 
 // Get returns a token that the caller may see: one of its own, or with employees:update one of an employee at or below its
 // place. One whose employee was deleted is not found.
-func (s *Service) Get(ctx context.Context, c call.Call, t id.PAT) (Token, error) {
-	found, _, err := s.get(ctx, c, t)
-	return found, err
+func (s *Service) Get(ctx context.Context, c call.Call, t id.PAT) (Shown, error) {
+	found, whose, err := s.get(ctx, c, t)
+	return Shown{Token: found, Now: found.Status(whose.TokenEpoch, s.Now())}, err
 }
 
 func (s *Service) get(ctx context.Context, c call.Call, t id.PAT) (Token, employee.Employee, error) {
@@ -104,7 +104,7 @@ type Filter struct {
 
 // List lists the caller's own tokens or, with employees:update, those of all employees at or below its place, by name; ended
 // ones too. next is "" at the end; a page may come back short although there are more.
-func (s *Service) List(ctx context.Context, c call.Call, f Filter, after string, limit int) (tokens []Token, next string, err error) {
+func (s *Service) List(ctx context.Context, c call.Call, f Filter, after string, limit int) (tokens []Shown, next string, err error) {
 	if c.Caller.Assumed() != "" {
 		return nil, "", inside()
 	}
@@ -134,12 +134,12 @@ func (s *Service) List(ctx context.Context, c call.Call, f Filter, after string,
 	if t, ok := id.Parse[id.PAT](f.Query); ok {
 		found, err := s.Store.Tokens(ctx, []id.PAT{t})
 		if err == nil {
-			found, err = s.keep(ctx, c.Caller, f, found)
+			tokens, err = s.keep(ctx, c.Caller, f, found)
 		}
-		return found, "", err
+		return tokens, "", err
 	}
 	q := listing.Query{Noun: listing.Tokens, Place: at, Prefix: f.Query, After: after}
-	return listing.Collect(ctx, s.Store.List, q, limit, func(rows listing.Page) ([]Token, error) {
+	return listing.Collect(ctx, s.Store.List, q, limit, func(rows listing.Page) ([]Shown, error) {
 		if len(rows.Rows) == 0 {
 			return nil, nil
 		}
@@ -158,10 +158,9 @@ func (s *Service) List(ctx context.Context, c call.Call, f Filter, after string,
 
 // keep leaves out what the caller may not see, what a filter does not want, and tokens whose employee was deleted: they have ended
 // with the employee.
-func (s *Service) keep(ctx context.Context, c authz.Caller, f Filter, tokens []Token) ([]Token, error) {
-	now := s.Now()
+func (s *Service) keep(ctx context.Context, c authz.Caller, f Filter, tokens []Token) ([]Shown, error) {
 	tokens = slices.DeleteFunc(tokens, func(t Token) bool {
-		return see(c, t) != nil || f.Employee != "" && t.EmployeeID != f.Employee || f.Status != "" && t.Status(now) != f.Status
+		return see(c, t) != nil || f.Employee != "" && t.EmployeeID != f.Employee
 	})
 	if len(tokens) == 0 {
 		return nil, nil
@@ -174,9 +173,17 @@ func (s *Service) keep(ctx context.Context, c authz.Caller, f Filter, tokens []T
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(tokens, func(t Token) bool {
-		return !slices.ContainsFunc(whose, func(e employee.Employee) bool { return e.ID == t.EmployeeID })
-	}), nil
+	var out []Shown
+	for _, t := range tokens {
+		of := slices.IndexFunc(whose, func(e employee.Employee) bool { return e.ID == t.EmployeeID })
+		if of < 0 {
+			continue
+		}
+		if now := t.Status(whose[of].TokenEpoch, s.Now()); f.Status == "" || now == f.Status {
+			out = append(out, Shown{Token: t, Now: now})
+		}
+	}
+	return out, nil
 }
 
 // Revoke ends a token that the caller may see, at once; the one that it calls with too. Somebody else's is ended by whoever could

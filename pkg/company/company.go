@@ -34,6 +34,7 @@ type Company struct {
 	Owner         Owner
 	ExternalID    string
 	Tags          []string
+	SessionEpoch  int64 // a session inside it that is of another one has ended
 	CreatedBy     string
 	CreatedByName string
 	CreatedAt     time.Time
@@ -42,9 +43,17 @@ type Company struct {
 	EventSeq      int64
 }
 
+// Suspend is a company whose keys stop, for as long as it is suspended, and the sessions inside it for good.
+func (c Company) Suspend() Company {
+	c.Status = Suspended
+	c.SessionEpoch++
+	return c
+}
+
 // Tombstone is what stays of a company: that it was, and where. Who owned its account is forgotten.
 func (c Company) Tombstone() Company {
 	c.Status, c.Owner, c.ExternalID, c.Tags = Deleted, Owner{}, "", nil
+	c.SessionEpoch++
 	return c
 }
 

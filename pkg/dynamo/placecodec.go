@@ -59,6 +59,7 @@ func encodeCompany(c company.Company) item {
 	it.string(attrEmail, c.Owner.Email)
 	it.string(attrExternalID, c.ExternalID)
 	it.list(attrTags, c.Tags)
+	it.int(attrSessionEpoch, c.SessionEpoch)
 	it.string(attrCreatedBy, c.CreatedBy)
 	it.string(attrCreatedByName, c.CreatedByName)
 	it.time(attrCreatedAt, c.CreatedAt)
@@ -72,9 +73,9 @@ func decodeCompany(it item) (company.Company, error) {
 	r := reader{it: it}
 	return company.Company{ID: id.Company(r.string(attrPK)), Name: r.string(attrName), Place: r.place(), PackageID: r.string(attrPackage),
 		Status: company.Status(r.string(attrStatus)), Owner: company.Owner{FirstName: r.string(attrFirstName), LastName: r.string(attrLastName),
-			Email: r.string(attrEmail)}, ExternalID: r.string(attrExternalID), Tags: r.list(attrTags), CreatedBy: r.string(attrCreatedBy),
-		CreatedByName: r.string(attrCreatedByName), CreatedAt: r.time(attrCreatedAt), UpdatedAt: r.time(attrUpdatedAt),
-		Version: r.int(attrVersion), EventSeq: r.int(attrEventSeq)}, r.err
+			Email: r.string(attrEmail)}, ExternalID: r.string(attrExternalID), Tags: r.list(attrTags), SessionEpoch: r.int(attrSessionEpoch),
+		CreatedBy: r.string(attrCreatedBy), CreatedByName: r.string(attrCreatedByName), CreatedAt: r.time(attrCreatedAt),
+		UpdatedAt: r.time(attrUpdatedAt), Version: r.int(attrVersion), EventSeq: r.int(attrEventSeq)}, r.err
 }
 
 func encodeToken(t accesstoken.Token) item {

@@ -260,6 +260,7 @@ const (
 const (
 	attrPasskeys     = "passkeys"      // blank-separated
 	attrSessionEpoch = "session_epoch" // a session of another one has ended
+	attrCompanyEpoch = "company_epoch" // the session epoch of the company that a session is inside
 	attrTokenEpoch   = "token_epoch"   // a personal access token of another one has ended
 	attrCode         = "code_id"
 	attrCodeSentAt   = "code_sent_at"

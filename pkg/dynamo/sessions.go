@@ -16,6 +16,7 @@ func encodeSession(s session.Session) item {
 	it.string(attrEmployee, string(s.EmployeeID))
 	it.place(s.Place)
 	it.int(attrIssueEpoch, s.Epoch)
+	it.int(attrCompanyEpoch, s.CompanyEpoch)
 	it.string(attrPasskey, string(s.Passkey))
 	it.string(attrParent, s.Parent)
 	it.string(attrScopes, s.Scopes.Text())
@@ -37,7 +38,7 @@ func encodeSession(s session.Session) item {
 func decodeSession(it item) (session.Session, error) {
 	r := reader{it: it}
 	return session.Session{ID: id.Session(r.string(attrPK)), EmployeeID: id.Employee(r.string(attrEmployee)), Place: r.place(),
-		Epoch: r.int(attrIssueEpoch), Passkey: id.Credential(r.string(attrPasskey)), Parent: r.string(attrParent),
+		Epoch: r.int(attrIssueEpoch), CompanyEpoch: r.int(attrCompanyEpoch), Passkey: id.Credential(r.string(attrPasskey)), Parent: r.string(attrParent),
 		Scopes: r.permissions(attrScopes), Reason: r.string(attrReason), MAC: r.bytes(attrMAC), PepperVersion: r.string(attrPepper),
 		SourceIP: r.string(attrSourceIP), UserAgent: r.string(attrUserAgent), CreatedAt: r.time(attrCreatedAt),
 		ExpiresAt: r.time(attrExpiresAt), RevokedAt: r.time(attrRevokedAt), LastUsedAt: r.time(attrLastUsedAt),

@@ -43,7 +43,7 @@ func verdictCredential(r *reader) (*verify.Credential, error) {
 		c.Kind = token.Session
 		c.Names = verify.Names{Principal: r.string(attrEmployee), Company: c.Place.Company, Parent: r.string(attrParent)}
 		c.Revoked = !r.time(attrRevokedAt).IsZero()
-		c.Until = c.ExpiresAt
+		c.Until, c.CompanyEpoch = c.ExpiresAt, r.int(attrCompanyEpoch)
 		c.ExpiresAt = session.EndsAt(r.time(attrCreatedAt), c.LastUsedAt, c.ExpiresAt)
 		if c.Names.Parent == "" {
 			c.Scopes = permission.All
@@ -73,7 +73,7 @@ func addToSnapshot(s *verify.Snapshot, r *reader, parent string) (err error) {
 		s.Principal = &verify.Principal{ID: r.string(attrPK), Name: e.Name(), Place: r.place(), RoleID: r.roleID(),
 			Active: r.string(attrStatus) == string(employee.Active), IssueEpoch: r.int(attrSessionEpoch), TokenEpoch: r.int(attrTokenEpoch), EventSeq: r.int(attrEventSeq)}
 	case typeCompany:
-		s.Suspended = r.string(attrStatus) != string(company.Active)
+		s.Suspended, s.CompanyEpoch = r.string(attrStatus) != string(company.Active), r.int(attrSessionEpoch)
 	case typeRole:
 		s.Role, err = readRole(r)
 	case typeGuard:

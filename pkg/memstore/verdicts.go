@@ -71,7 +71,7 @@ func ofSession(s session.Session) *verify.Credential {
 	c := &verify.Credential{ID: string(s.ID), Kind: token.Session, Place: s.Place,
 		Names: verify.Names{Principal: string(s.EmployeeID), Company: s.Place.Company, Parent: s.Parent},
 		MAC:   bytes.Clone(s.MAC), Pepper: s.PepperVersion, Generation: session.Generation, IssueEpoch: s.Epoch,
-		EventSeq: s.EventSeq, Scopes: s.Scopes, Revoked: !s.RevokedAt.IsZero(), ExpiresAt: s.EndsAt(), Until: s.ExpiresAt, LastUsedAt: s.LastUsedAt}
+		CompanyEpoch: s.CompanyEpoch, EventSeq: s.EventSeq, Scopes: s.Scopes, Revoked: !s.RevokedAt.IsZero(), ExpiresAt: s.EndsAt(), Until: s.ExpiresAt, LastUsedAt: s.LastUsedAt}
 	if !s.LastUsedAt.IsZero() {
 		c.UsedGen = session.Generation
 	}
@@ -94,7 +94,7 @@ func (s *Store) Snapshot(ctx context.Context, cred string, names verify.Names) (
 	out.Principal = s.principal(names.Principal)
 	if names.Company != "" {
 		c, ok := s.companies[names.Company]
-		out.Suspended = !ok || c.Status != company.Active
+		out.Suspended, out.CompanyEpoch = !ok || c.Status != company.Active, c.SessionEpoch
 	}
 	out.Role = s.customRole(names.Role)
 	if names.Parent != "" {

@@ -104,7 +104,7 @@ func (s *Service) issuerLives(ctx context.Context, code onetime.Code, e employee
 		if err != nil && !fault.Is(err, fault.NotFound) {
 			return err
 		}
-		lives = err == nil && found.Epoch == e.TokenEpoch && found.Status(s.Now()) == accesstoken.Active
+		lives = err == nil && found.Status(e.TokenEpoch, s.Now()) == accesstoken.Active
 	}
 	if !lives {
 		return refused(errors.New("passkey: what asked for the code has ended"))

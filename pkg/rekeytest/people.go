@@ -74,7 +74,7 @@ func (w *World) Suspend(at place.Place, suspended bool) {
 	require.NoError(w.T, err)
 	c.Status = company.Active
 	if suspended {
-		c.Status = company.Suspended
+		c = c.Suspend()
 	}
 	w.Mem.PutCompany(c)
 }

@@ -27,6 +27,7 @@ type Session struct {
 	EmployeeID    id.Employee
 	Place         place.Place // of the employee, or of the company that it is inside
 	Epoch         int64       // the employee's session epoch when it began
+	CompanyEpoch  int64       // inside a company: the company's session epoch then
 	Passkey       id.Credential
 	Parent        string         // inside a company: the credential that it was opened with, ses_… or pat_…
 	Scopes        permission.Set // inside a company: what it may do at most; otherwise it may all that the employee may

@@ -63,7 +63,8 @@ func (s *Service) assume(ctx context.Context, c call.Call, which id.Company, rea
 	if latest := now.Add(session.AssumedLife); latest.Before(end) {
 		end = latest
 	}
-	out := session.Session{ID: id.New[id.Session](s.Rand), EmployeeID: e.ID, Place: co.Place, Epoch: e.SessionEpoch, Parent: c.Caller.KeyID,
+	out := session.Session{ID: id.New[id.Session](s.Rand), EmployeeID: e.ID, Place: co.Place, Epoch: e.SessionEpoch, CompanyEpoch: co.SessionEpoch,
+		Parent: c.Caller.KeyID,
 		Scopes: c.Caller.Effective.And(permission.Assumed), Reason: reason, SourceIP: c.Request.SourceIP, UserAgent: c.Request.UserAgent,
 		CreatedAt: now, ExpiresAt: end, EventSeq: 1}
 	coin, err := s.Mint.New(ctx, token.Session, id.Body(out.ID), session.Generation, op, c.Idempotency)

@@ -22,7 +22,8 @@ type Shown struct {
 }
 
 // List lists the sessions of an employee, newest first; "" is the caller. Ended ones are listed for session.KeptFor after their
-// time. Another's wants employees:update at the employee's place. next is "" at the end.
+// time, one inside a company that was suspended since, or whose parent was ended, as revoked. Another's wants employees:update at
+// the employee's place. next is "" at the end.
 func (s *Service) List(ctx context.Context, c call.Call, of id.Employee, after string, limit int) (page []Shown, next string, err error) {
 	if c.Caller.Assumed() != "" {
 		return nil, "", inside()
@@ -38,11 +39,71 @@ func (s *Service) List(ctx context.Context, c call.Call, of id.Employee, after s
 		return nil, "", err
 	}
 	found, next, err := s.Store.Sessions(ctx, of, after, limit)
-	now := s.Now()
-	for _, one := range found {
-		page = append(page, Shown{Session: one, Now: one.Status(e.SessionEpoch, now)})
+	if err != nil {
+		return nil, "", err
 	}
-	return page, next, err
+	around := surroundings{store: s.Store, of: e, companies: map[id.Company]int64{}, ended: map[string]bool{}}
+	for _, one := range found {
+		status := one.Status(e.SessionEpoch, s.Now())
+		if status == session.Active && one.Inside() {
+			if status, err = around.status(ctx, one); err != nil {
+				return nil, "", err
+			}
+		}
+		page = append(page, Shown{Session: one, Now: status})
+	}
+	return page, next, nil
+}
+
+// surroundings is what sessions inside companies depend on; each company and parent is read once.
+type surroundings struct {
+	store     Store
+	of        employee.Employee
+	companies map[id.Company]int64 // session epochs; -1 where there is none any more
+	ended     map[string]bool      // parents
+}
+
+// status is what a session inside a company is good for that is active by itself.
+func (a *surroundings) status(ctx context.Context, s session.Session) (session.Status, error) {
+	epoch, read := a.companies[s.Place.Company]
+	if !read {
+		co, err := a.store.Company(ctx, s.Place.Company)
+		switch epoch = co.SessionEpoch; {
+		case fault.Is(err, fault.NotFound):
+			epoch = -1
+		case err != nil:
+			return "", err
+		}
+		a.companies[s.Place.Company] = epoch
+	}
+	ended, read := a.ended[s.Parent]
+	if !read {
+		var err error
+		if ended, err = a.parentEnded(ctx, s.Parent); err != nil {
+			return "", err
+		}
+		a.ended[s.Parent] = ended
+	}
+	if ended || epoch != s.CompanyEpoch {
+		return session.Revoked, nil
+	}
+	return session.Active, nil
+}
+
+// parentEnded tells whether a credential of the employee was ended by somebody's will; what it opened is over in time before it is.
+func (a *surroundings) parentEnded(ctx context.Context, parent string) (bool, error) {
+	if p, ok := id.Parse[id.Session](parent); ok {
+		found, err := a.store.Session(ctx, p)
+		if fault.Is(err, fault.NotFound) {
+			return true, nil
+		}
+		return !found.RevokedAt.IsZero() || found.Epoch != a.of.SessionEpoch, err
+	}
+	found, err := a.store.Token(ctx, id.PAT(parent))
+	if fault.Is(err, fault.NotFound) {
+		return true, nil
+	}
+	return !found.RevokedAt.IsZero() || found.Epoch != a.of.TokenEpoch, err
 }
 
 // inside is the refusal of what a session inside a company is not for.

@@ -68,6 +68,7 @@ var companyTests = []test{
 		w.lost(taken, company.Update{})
 		next, set := w.turn(c, func(n *company.Company) {
 			n.Name, n.PackageID, n.Status, n.Tags, n.ExternalID, n.Owner.Email = "Initech", "starter", company.Suspended, nil, "", "g@example.com"
+			n.SessionEpoch = 7
 		})
 		w.commit(set)
 		got, err = w.store.Company(w.ctx, c.ID)

@@ -23,6 +23,7 @@ func (w *world) newSession(of id.Employee, at place.Place) session.Session {
 func (w *world) inside(parent session.Session) session.Session {
 	s := w.newSession(parent.EmployeeID, w.co)
 	s.Parent, s.Passkey, s.Scopes, s.Reason = string(parent.ID), "", permission.Of(permission.KeysRead), "ticket 7"
+	s.CompanyEpoch = 7
 	s.ExpiresAt = w.now.Add(session.AssumedLife)
 	return s
 }
@@ -45,7 +46,7 @@ func (w *world) signOut(s session.Session) change.Set {
 func verdictOfSession(s session.Session) *verify.Credential {
 	c := &verify.Credential{ID: string(s.ID), Kind: token.Session, Place: s.Place, Names: verify.Names{Principal: string(s.EmployeeID),
 		Company: s.Place.Company, Parent: s.Parent}, MAC: s.MAC, Pepper: "v1", Generation: session.Generation, IssueEpoch: s.Epoch,
-		EventSeq: s.EventSeq, Scopes: s.Scopes, Revoked: !s.RevokedAt.IsZero(), ExpiresAt: s.EndsAt(), Until: s.ExpiresAt, LastUsedAt: s.LastUsedAt}
+		CompanyEpoch: s.CompanyEpoch, EventSeq: s.EventSeq, Scopes: s.Scopes, Revoked: !s.RevokedAt.IsZero(), ExpiresAt: s.EndsAt(), Until: s.ExpiresAt, LastUsedAt: s.LastUsedAt}
 	if s.Parent == "" {
 		c.Scopes = permission.All
 	}

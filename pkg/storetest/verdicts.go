@@ -98,10 +98,11 @@ var verdictTests = []test{
 	}},
 	{"a company that is suspended, or not there, shows as suspended", func(w *world) {
 		c := w.newCompany("Late payer", place.Place{Path: w.root.Path, Company: newID[id.Company]()})
-		c.Status = company.Suspended
+		c.Status, c.SessionEpoch = company.Suspended, 7
 		w.commit(w.set(w.happened("company", string(c.ID), 1), companyCreate(c)))
 		a := string(newID[id.ServiceAccount]())
 		w.True(w.snapshot("", verify.Names{Principal: a, Company: c.ID}).Suspended)
+		w.EqualValues(7, w.snapshot("", verify.Names{Principal: a, Company: c.ID}).CompanyEpoch)
 		w.True(w.snapshot("", verify.Names{Principal: a, Company: newID[id.Company]()}).Suspended)
 		w.False(w.snapshot("", verify.Names{Principal: a, Company: w.co.Company}).Suspended)
 		w.False(w.snapshot("", verify.Names{Principal: a}).Suspended)

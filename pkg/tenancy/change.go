@@ -95,8 +95,8 @@ func changedAt(c company.Company, now time.Time) company.Company {
 	return c
 }
 
-// Suspend stops every key of a company at the next request, until it is resumed; nothing new is put in it. A company that is
-// suspended stays as it is. Atomic: the company, the audit record and the idempotency record.
+// Suspend stops every key of a company at the next request, until it is resumed, and ends the sessions inside it for good; nothing
+// new is put in it. A company that is suspended stays as it is. Atomic: the company, the audit record and the idempotency record.
 func (s *Service) Suspend(ctx context.Context, c call.Call, co id.Company, reason string) (company.Company, error) {
 	return s.turn(ctx, c, co, company.Suspended, audit.CompanySuspended, reason)
 }
@@ -118,9 +118,13 @@ func (s *Service) turn(ctx context.Context, c call.Call, co id.Company, to compa
 		}
 		now, op := s.Now(), id.New[id.Operation](s.Rand)
 		next := changedAt(old, now)
-		next.Status = to
-		if old.Status == to {
+		switch {
+		case old.Status == to:
 			next = old
+		case to == company.Suspended:
+			next = next.Suspend()
+		default:
+			next.Status = to
 		}
 		record, err := c.Idempotency.Record(op, now, next, nil)
 		if err != nil {

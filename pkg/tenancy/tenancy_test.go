@@ -269,7 +269,7 @@ func TestDelete_ErasesWhoOwnedTheAccount_W5(t *testing.T) {
 	require.Equal(t, grace, got.Owner)
 	require.NoError(t, remove(w, at))
 	gone := got.Tombstone()
-	require.Equal(t, company.Company{ID: got.ID, Name: "Initech", Place: at, PackageID: "tiny", Status: company.Deleted, CreatedBy: got.CreatedBy, CreatedByName: got.CreatedByName,
+	require.Equal(t, company.Company{ID: got.ID, Name: "Initech", Place: at, PackageID: "tiny", Status: company.Deleted, SessionEpoch: 1, CreatedBy: got.CreatedBy, CreatedByName: got.CreatedByName,
 		CreatedAt: got.CreatedAt, UpdatedAt: got.UpdatedAt, Version: 1, EventSeq: 1}, gone)
 	for _, e := range w.Mem.Events() {
 		require.NotContains(t, fmt.Sprint(e.Details), "grace@example.com", "the audit log does not hold it")

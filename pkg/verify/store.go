@@ -41,6 +41,7 @@ type Credential struct {
 	Generation   int64
 	UsedGen      int64
 	IssueEpoch   int64
+	CompanyEpoch int64 // of a session inside a company: the company's session epoch when it began
 	EventSeq     int64
 	Scopes       permission.Set
 	Off          bool
@@ -70,13 +71,14 @@ type Principal struct {
 
 // Snapshot is what one verdict depends on. A nil member was not there, or not asked for.
 type Snapshot struct {
-	Credential *Credential
-	Parent     *Credential
-	Principal  *Principal
-	Suspended  bool // the company is suspended, or is not there
-	Role       *role.Role
-	Guard      *protectedapi.Guard
-	Source     lock.Source // the zero Source when nothing is remembered of it, or it was not asked for
+	Credential   *Credential
+	Parent       *Credential
+	Principal    *Principal
+	Suspended    bool  // the company is suspended, or is not there
+	CompanyEpoch int64 // the company's session epoch
+	Role         *role.Role
+	Guard        *protectedapi.Guard
+	Source       lock.Source // the zero Source when nothing is remembered of it, or it was not asked for
 }
 
 // Failure is one wrong secret that counts.

@@ -152,6 +152,9 @@ func (v *Verifier) read(ctx context.Context, credID string, o Origin) (Verdict, 
 	if c.Names.Company != "" && snap.Suspended {
 		out.Status = StatusCompanySuspended
 	}
+	if c.Kind == token.Session && c.CompanyEpoch != snap.CompanyEpoch {
+		c.Revoked = true // the company was suspended since, or deleted: that it is active again brings no session back
+	}
 	return out, nil
 }
 

@@ -91,7 +91,7 @@ func serve(t *testing.T, inner *rekeytest.World) *World {
 	keystatus.Register(w.API, w.Status)
 	me.Register(w.API, w.Store)
 	meta.Register(w.API, []byte(`{"openapi":"3.1.0"}`))
-	personalaccesstokens.Register(w.API, w.Tokens, w.Now)
+	personalaccesstokens.Register(w.API, w.Tokens)
 	protectedapis.Register(w.API, w.APIs)
 	roles.Register(w.API, w.Roles)
 	rotationpolicies.Register(w.API, w.Policies, w.Now)

@@ -19,15 +19,15 @@ import (
 
 // Service is what can be done with personal access tokens.
 type Service interface {
-	List(ctx context.Context, c call.Call, f accesstoken.Filter, after string, limit int) ([]accesstoken.Token, string, error)
+	List(ctx context.Context, c call.Call, f accesstoken.Filter, after string, limit int) ([]accesstoken.Shown, string, error)
 	Create(ctx context.Context, c call.Call, in accesstoken.New) (accesstoken.Made, error)
-	Get(ctx context.Context, c call.Call, t id.PAT) (accesstoken.Token, error)
+	Get(ctx context.Context, c call.Call, t id.PAT) (accesstoken.Shown, error)
 	Revoke(ctx context.Context, c call.Call, t id.PAT) error
 }
 
 // Register adds the operations.
-func Register(a *httpapi.API, s Service, now func() time.Time) {
-	r := resource{api: a, service: s, now: now}
+func Register(a *httpapi.API, s Service) {
+	r := resource{api: a, service: s}
 	r.registerCollection()
 	r.registerSingle()
 }
@@ -35,7 +35,6 @@ func Register(a *httpapi.API, s Service, now func() time.Time) {
 type resource struct {
 	api     *httpapi.API
 	service Service
-	now     func() time.Time
 }
 
 const noun = "personal access tokens"
@@ -49,14 +48,14 @@ type Token struct {
 	Scopes     []string `json:"scopes" nullable:"false" doc:"What it carries; of that it may do what the employee's role has when it is used"`
 	Status     string   `json:"status" enum:"active,expired,revoked"`
 	ExpiresAt  string   `json:"expires_at" format:"date-time"`
-	RevokedAt  *string  `json:"revoked_at" format:"date-time" doc:"null while it is not"`
+	RevokedAt  *string  `json:"revoked_at" format:"date-time" doc:"null while it is not, and for one that ended with a recovery of its employee"`
 	LastUsedAt *string  `json:"last_used_at" format:"date-time" doc:"null before its first use"`
 	CreatedAt  string   `json:"created_at" format:"date-time"`
 }
 
-func (r resource) of(t accesstoken.Token) Token {
+func of(t accesstoken.Shown) Token {
 	out := Token{ID: string(t.ID), EmployeeID: string(t.EmployeeID), Name: t.Name, Prefix: t.Prefix(), Scopes: []string{},
-		Status: string(t.Status(r.now())), ExpiresAt: httpapi.TimeText(t.ExpiresAt), RevokedAt: httpapi.Time(t.RevokedAt),
+		Status: string(t.Now), ExpiresAt: httpapi.TimeText(t.ExpiresAt), RevokedAt: httpapi.Time(t.RevokedAt),
 		LastUsedAt: httpapi.Time(t.LastUsedAt), CreatedAt: httpapi.TimeText(t.CreatedAt)}
 	for _, p := range t.Scopes.List() {
 		out.Scopes = append(out.Scopes, string(p))
@@ -96,7 +95,7 @@ type listInput struct {
 
 // page is a page of tokens together with its sealed cursor.
 type page struct {
-	tokens []accesstoken.Token
+	tokens []accesstoken.Shown
 	next   string
 }
 
@@ -130,7 +129,7 @@ func (r resource) registerCollection() {
 		func(p page) httpapi.Answer[httpapi.List[Token]] {
 			items := make([]Token, 0, len(p.tokens))
 			for _, t := range p.tokens {
-				items = append(items, r.of(t))
+				items = append(items, of(t))
 			}
 			return httpapi.Answer[httpapi.List[Token]]{Body: httpapi.NewList(items, p.next)}
 		})
@@ -150,7 +149,7 @@ func (r resource) registerCollection() {
 			return r.service.Create(ctx, c, n)
 		},
 		func(m accesstoken.Made) httpapi.Answer[created] {
-			return httpapi.Answer[created]{Body: created{Token: r.of(m.Token)}, ETag: tag(m.Token), Secret: m.Secret}
+			return httpapi.Answer[created]{Body: created{Token: of(accesstoken.Shown{Token: m.Token, Now: accesstoken.Active})}, ETag: tag(m.Token), Secret: m.Secret}
 		})
 }
 
@@ -162,15 +161,15 @@ func (r resource) registerSingle() {
 	httpapi.Register(r.api, httpapi.Operation{ID: "getPersonalAccessToken", Method: http.MethodGet, Path: "/personal-access-tokens/{id}", Tag: noun,
 		Summary: "Get a personal access token", Description: "One of the caller's own; with employees:update one of any employee at or below the caller's place.",
 		Access: httpapi.SignedIn, Tagged: true, Errors: []fault.Kind{fault.MissingScope}},
-		func(ctx context.Context, c call.Call, in *tokenInput) (accesstoken.Token, error) {
+		func(ctx context.Context, c call.Call, in *tokenInput) (accesstoken.Shown, error) {
 			t, err := tokenID(in.ID)
 			if err != nil {
-				return accesstoken.Token{}, err
+				return accesstoken.Shown{}, err
 			}
 			return r.service.Get(ctx, c, t)
 		},
-		func(t accesstoken.Token) httpapi.Answer[Token] {
-			return httpapi.Answer[Token]{Body: r.of(t), ETag: tag(t)}
+		func(t accesstoken.Shown) httpapi.Answer[Token] {
+			return httpapi.Answer[Token]{Body: of(t), ETag: tag(t.Token)}
 		})
 
 	httpapi.Register(r.api, httpapi.Operation{ID: "revokePersonalAccessToken", Method: http.MethodDelete, Path: "/personal-access-tokens/{id}", Tag: noun,

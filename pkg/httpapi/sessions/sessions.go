@@ -62,7 +62,7 @@ type Session struct {
 	ExpiresAt        string  `json:"expires_at" format:"date-time" doc:"Whatever is done with it: 12 hours after it began, 1 hour inside a company"`
 	IdleEndsAt       string  `json:"idle_ends_at" format:"date-time" doc:"Unless it is used before then: 30 minutes after its last use"`
 	LastUsedAt       *string `json:"last_used_at" format:"date-time" doc:"null before its first use"`
-	RevokedAt        *string `json:"revoked_at" format:"date-time" doc:"null while it is not"`
+	RevokedAt        *string `json:"revoked_at" format:"date-time" doc:"null while it is not, and for one that ended with what it depended on: a reset, a recovery, its parent, its company's suspension"`
 }
 
 func of(s session.Session, status session.Status, caller string) Session {

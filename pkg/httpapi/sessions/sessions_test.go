@@ -390,9 +390,12 @@ func TestAssume_EndsWithItsParentItsCompanyAndItself_W6(t *testing.T) {
 	_, inside = open()
 	w.Suspend(w.Company, true)
 	w.Loses(inside)
-	require.Equal(t, "company_suspended", w.Do(status(inside)).JSON(t)["status"])
+	require.Equal(t, "revoked", w.Do(status(inside)).JSON(t)["status"])
 	w.Suspend(w.Company, false)
-	w.Allowed(inside, rekeytest.Home)
+	w.Loses(inside)
+	_, again := open()
+	w.Allowed(again, rekeytest.Home)
+	w.Loses(inside)
 
 	parent, inside = open()
 	require.Equal(t, 204, w.Call(inside, end(idOf(inside))).Status, "it ends itself")
@@ -548,4 +551,47 @@ func TestAssume_ACursorFromOutsideIsNoneInside_W6(t *testing.T) {
 		require.Len(t, page(both[0], cursor).Items(t), 1)
 		page(both[1], cursor).Invalid(t, "/cursor")
 	}
+}
+
+// What a list says of a session is what its next request meets.
+func TestSessions_InsideACompanyAreListedAsTheVerdictIs_W6(t *testing.T) {
+	w := httpapitest.New(t)
+	d := w.Enrol(w.Owner)
+	listed := w.SignsIn(d)
+	statusOf := func(s token.Secret) string {
+		parsed, _ := token.Parse(s.Reveal())
+		for _, item := range w.Call(listed, httpapitest.Request{Method: "GET", Resource: "/sessions"}).JSON(t)["items"].([]any) {
+			if one := item.(map[string]any); one["id"] == parsed.ID() {
+				return one["status"].(string)
+			}
+		}
+		return "not listed"
+	}
+	company := func(method, path string) {
+		require.Less(t, w.Call(w.Owner.Secret, httpapitest.Request{Method: method, Resource: "/companies/{id}" + path, ID: string(w.Company.Company)}).Status, 300, path)
+	}
+	pat, narrow := w.PAT(w.Owner, permission.All)
+	ofToken, ofSession := w.Inside(narrow, w.Company), w.Inside(listed, w.Company)
+	require.Equal(t, []string{"active", "active"}, []string{statusOf(ofToken), statusOf(ofSession)})
+	require.Equal(t, 204, w.Call(w.Owner.Secret, httpapitest.Request{Method: "DELETE", Resource: "/personal-access-tokens/{id}", ID: string(pat.ID)}).Status)
+	w.Loses(ofToken)
+	require.Equal(t, []string{"revoked", "active"}, []string{statusOf(ofToken), statusOf(ofSession)})
+
+	company("POST", "/suspend")
+	w.Loses(ofSession)
+	require.Equal(t, "revoked", statusOf(ofSession))
+	company("POST", "/resume")
+	w.Loses(ofSession)
+	require.Equal(t, "revoked", statusOf(ofSession), "a company that is back brings no session back")
+
+	last := w.Inside(listed, w.Company)
+	w.Allowed(last, rekeytest.Home)
+	require.Equal(t, "active", statusOf(last))
+	company("POST", "/suspend")
+	company("POST", "/suspend")
+	company("POST", "/resume")
+	company("DELETE", "")
+	w.Loses(last)
+	require.Equal(t, "revoked", statusOf(last))
+	require.Equal(t, "revoked", w.Do(status(last)).JSON(t)["status"])
 }
