@@ -92,7 +92,7 @@ test-store: $(VENV)/installed dynoxide
 	  $(WITH_DYNOXIDE) go run ./infra/bench -only $$group; done; fi
 
 test-e2e: $(VENV)/installed
-	$(STACK) --folder $(LOCAL)/test with --example -- go test -count=1 ./infra/e2e/...
+	$(STACK) --folder $(LOCAL)/test with --example -- go test -count=1 -timeout 20m ./infra/e2e/...
 
 dynoxide:
 	@if [ -x $(DYNOXIDE) ]; then exit 0; \
