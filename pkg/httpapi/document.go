@@ -21,8 +21,8 @@ import (
 const about = `Service accounts and API keys for managed service providers.
 
 Every error is a problem (RFC 9457); a program decides by its code. Every single object has an ETag, which If-Match on
-changes and actions holds it against. Every POST takes an Idempotency-Key, kept for 24 hours: the same call with the same key
-has one effect and one answer. Lists go on with next as cursor. Times are RFC 3339 in UTC, to the second; what is finer in a
+changes and actions holds it against. A POST that documents an Idempotency-Key, as nearly all do, keeps it for 24 hours: the same
+call with the same key has one effect and one answer. Lists go on with next as cursor. Times are RFC 3339 in UTC, to the second; what is finer in a
 request is cut off. Only audit events have milliseconds. A text that contains a secret is refused wherever none belongs.`
 
 func document() *huma.OpenAPI {

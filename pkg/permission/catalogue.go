@@ -121,7 +121,7 @@ var explained = [...]Entry{
 	{EmployeesRead, "Read Employees", "List and get employees.", "Employees"},
 	{EmployeesInvite, "Invite Employee", "Invite an employee, resend or revoke an invitation.", "Employees"},
 	{EmployeesUpdate, "Update Employee", "Change an employee and end their sessions and tokens.", "Employees"},
-	{EmployeesResetSecondFactor, "Reset Second Factor", "Remove an employee's passkeys and send an enrolment link.", "Employees"},
+	{EmployeesResetSecondFactor, "Reset Second Factor", "Remove an employee's passkeys and send a one-time code for a new one.", "Employees"},
 	{EmployeesDelete, "Delete Employee", "Delete an employee with their sessions and tokens.", "Employees"},
 	{BillingRead, "Read Billing", "List packages and usage.", "Billing"},
 	{CompaniesRead, "Read Companies", "List and get managed companies.", "Companies"},
