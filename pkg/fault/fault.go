@@ -50,10 +50,14 @@ var Kinds = []Kind{
 	Internal, Unavailable,
 }
 
-// NotAccepted is the detail of every 401: it tells whoever guesses nothing, and whoever holds a secret where to ask.
+// NotAccepted is the detail of every 401 of a key: it tells whoever guesses nothing, and whoever holds a secret where to ask.
 const NotAccepted = "This key was not accepted: it may be mistyped, rotated, revoked, expired or locked. " +
 	"Its holder can learn which with POST …/v1/key-status. If it was just replaced, restart the client or reload its secret store. " +
 	"A wrong scope would be a 403."
+
+// NotProven is the detail of every 401 of a sign-in or an enrolment, where no key is sent. It is the same for every cause, too.
+const NotProven = "The code, challenge or passkey was not accepted. Begin anew; a code that was used, was replaced or has run out " +
+	"does not work any more: ask for a new letter."
 
 // Field is one violation in the caller's input. Pointer is a JSON pointer (RFC 6901) to the member, also to a missing or
 // an unknown one; for a query parameter it is "/" and the parameter's name; "" is the whole document.

@@ -94,4 +94,4 @@ func (s *Service) Look(ctx context.Context, which id.Invitation) (Code, error) {
 	return c, nil
 }
 
-func refused() error { return fault.New(fault.Unauthorized, fault.NotAccepted) }
+func refused() error { return fault.New(fault.Unauthorized, fault.NotProven) }

@@ -45,7 +45,7 @@ func refused(t *testing.T, c codes, s token.Secret) {
 	_, err := c.Check(t.Context(), s)
 	var f *fault.Error
 	require.ErrorAs(t, err, &f)
-	require.Equal(t, fault.New(fault.Unauthorized, fault.NotAccepted), f, "every refusal is the same one")
+	require.Equal(t, fault.New(fault.Unauthorized, fault.NotProven), f, "every refusal is the same one")
 }
 
 func TestCheck_AcceptsTheRightSecretAndTakesNoTryForIt_F7(t *testing.T) {

@@ -29,7 +29,7 @@ func Take(ctx context.Context, take func(context.Context, id.Challenge, time.Tim
 }
 
 func refused(cause error) error {
-	return &fault.Error{Kind: fault.Unauthorized, Detail: fault.NotAccepted, Cause: cause}
+	return &fault.Error{Kind: fault.Unauthorized, Detail: fault.NotProven, Cause: cause}
 }
 
 // UserOf is an employee as an authenticator knows one.

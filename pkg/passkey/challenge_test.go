@@ -14,6 +14,14 @@ import (
 	"github.com/rekey-dev/rekey/pkg/passkey"
 )
 
+func refused(t *testing.T, err error) {
+	t.Helper()
+	var f *fault.Error
+	require.ErrorAs(t, err, &f)
+	require.Equal(t, fault.Unauthorized, f.Kind)
+	require.Equal(t, fault.NotProven, f.Detail)
+}
+
 func TestTake_IsForOnePurposeInTimeAndNeverTakesAFaultForARefusal_F6(t *testing.T) {
 	now := time.Date(2031, time.March, 4, 5, 6, 7, 0, time.UTC)
 	held := passkey.Challenge{ID: "chl_00000000000000000001", Purpose: passkey.Enrol, ExpiresAt: now.Add(time.Second)}
@@ -24,11 +32,11 @@ func TestTake_IsForOnePurposeInTimeAndNeverTakesAFaultForARefusal_F6(t *testing.
 	require.NoError(t, err)
 	require.Equal(t, held, got)
 	_, err = passkey.Take(t.Context(), take(nil), held.ID, passkey.SignIn, now)
-	require.True(t, fault.Is(err, fault.Unauthorized), "%v", err)
+	refused(t, err)
 	_, err = passkey.Take(t.Context(), take(nil), held.ID, passkey.Enrol, held.ExpiresAt)
-	require.True(t, fault.Is(err, fault.Unauthorized), "%v", err)
+	refused(t, err)
 	_, err = passkey.Take(t.Context(), take(&change.Lost{}), held.ID, passkey.Enrol, now)
-	require.True(t, fault.Is(err, fault.Unauthorized), "%v", err)
+	refused(t, err)
 	_, err = passkey.Take(t.Context(), take(fault.Down(errors.New("no table"))), held.ID, passkey.Enrol, now)
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
 }

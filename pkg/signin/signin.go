@@ -95,7 +95,7 @@ type Opened struct {
 
 // refused is what whoever does not sign in is told, whatever was wrong.
 func refused(cause error) error {
-	return &fault.Error{Kind: fault.Unauthorized, Detail: fault.NotAccepted, Cause: cause}
+	return &fault.Error{Kind: fault.Unauthorized, Detail: fault.NotProven, Cause: cause}
 }
 
 // Finish signs in with the answer to a challenge: it opens a session of the employee whose passkey signed. The challenge is used up,

@@ -13,6 +13,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/ceremony/virtual"
 	"github.com/rekey-dev/rekey/pkg/employee"
+	"github.com/rekey-dev/rekey/pkg/fault"
 	"github.com/rekey-dev/rekey/pkg/httpapi/httpapitest"
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/onetime"
@@ -174,6 +175,7 @@ func TestCode_IsDeadAfterFiveWrongTriesAndAfterItsTime_W3_F7(t *testing.T) {
 		delete(p, "request_id")
 		if want == nil {
 			want = p
+			require.Equal(t, fault.NotProven, p["detail"], "it is no key that was refused")
 		}
 		require.Equal(t, want, p)
 	}
