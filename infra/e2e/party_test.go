@@ -135,13 +135,22 @@ func (r reply) invalid(pointers ...string) {
 	require.ElementsMatch(r.t, pointers, got, "%s: %s", r.what, r.Body)
 }
 
-// refused fails unless the answer is the 401 that is the same for every cause.
+// refused fails unless the answer is the 401 of a key, which is the same for every cause.
 func (r reply) refused() {
 	r.t.Helper()
 	o := r.problem(http.StatusUnauthorized, "unauthorized")
 	require.True(r.t, strings.HasPrefix(o.Text("detail"), "This key was not accepted: it may be mistyped, rotated, revoked, expired or locked."), "%s", r.Body)
 	require.Contains(r.t, o.Text("detail"), "key-status")
 	require.True(r.t, strings.HasSuffix(o.Text("detail"), "A wrong scope would be a 403."), "%s", r.Body)
+	require.Len(r.t, o, 6, "the 401 says nothing about its cause: %s", r.Body)
+}
+
+// unproven fails unless the answer is the 401 of a sign-in or an enrolment, which is the same for every cause.
+func (r reply) unproven() {
+	r.t.Helper()
+	o := r.problem(http.StatusUnauthorized, "unauthorized")
+	require.True(r.t, strings.HasPrefix(o.Text("detail"), "The code, challenge or passkey was not accepted."), "%s", r.Body)
+	require.NotContains(r.t, o.Text("detail"), "key-status")
 	require.Len(r.t, o, 6, "the 401 says nothing about its cause: %s", r.Body)
 }
 

@@ -61,7 +61,7 @@ func TestInvitation_IsAcceptedWithAPasskeyThatSignsIn_W3_F7(t *testing.T) {
 	credential := enrol(t, d, code)
 	require.Equal(t, "passkey", credential.Text("kind"))
 	require.Equal(t, id, credential.Text("principal.id"))
-	stranger(t).post("/credentials/challenges", client.Object{"code": code}).refused()
+	stranger(t).post("/credentials/challenges", client.Object{"code": code}).unproven()
 	now := p.get("/employees/" + id).expect(http.StatusOK)
 	require.Equal(t, "active", now.Text("status"))
 	require.Equal(t, 1, now.Number("second_factor.passkeys"))
@@ -90,13 +90,13 @@ func TestSignIn_ReplayedOrFromAnotherPageIsRefused_F6(t *testing.T) {
 	require.NoError(t, err)
 	body := client.Object{"challenge_id": begun.Text("challenge_id"), "assertion": assertion}
 	stranger(t).post("/sessions", body).expect(http.StatusCreated)
-	stranger(t).post("/sessions", body).refused()
+	stranger(t).post("/sessions", body).unproven()
 	evil := *d
 	evil.Origin = "https://evil.example.org"
 	begun = stranger(t).post("/sessions/challenges", nil).expect(http.StatusCreated)
 	assertion, err = evil.Sign(options(t, begun, "options"))
 	require.NoError(t, err)
-	stranger(t).post("/sessions", client.Object{"challenge_id": begun.Text("challenge_id"), "assertion": assertion}).refused()
+	stranger(t).post("/sessions", client.Object{"challenge_id": begun.Text("challenge_id"), "assertion": assertion}).unproven()
 }
 
 func TestPasskeys_AFurtherOneIsSignedAndTheLastOneStays_F6_F7(t *testing.T) {
@@ -142,7 +142,7 @@ func TestReset_TakesPasskeysAndSessionsAwayAndSendsACode_W3(t *testing.T) {
 	begun := stranger(t).post("/sessions/challenges", nil).expect(http.StatusCreated)
 	assertion, err := d.Sign(options(t, begun, "options"))
 	require.NoError(t, err)
-	stranger(t).post("/sessions", client.Object{"challenge_id": begun.Text("challenge_id"), "assertion": assertion}).refused()
+	stranger(t).post("/sessions", client.Object{"challenge_id": begun.Text("challenge_id"), "assertion": assertion}).unproven()
 	holding(t, token).get("/me").expect(http.StatusOK)
 	enrol(t, d, codeTo(t, address)) // the same device again
 	session, _ = signIn(t, d)
