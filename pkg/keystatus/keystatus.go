@@ -57,9 +57,12 @@ type Service struct {
 	Judged func(verify.Class)
 }
 
-// inquire judges a secret and says so.
+// inquire judges a secret and says so. One-time codes are unknown here without a look at the store, so that nobody tries them here.
 func (s *Service) inquire(ctx context.Context, secret token.Secret, o verify.Origin) (verify.Verdict, error) {
-	v, err := s.Judge.Inquire(ctx, secret, o)
+	v, err := verify.Verdict{Class: verify.Unknown, Status: verify.StatusUnknown}, error(nil)
+	if kindOf(secret) != token.OneTimeCode {
+		v, err = s.Judge.Inquire(ctx, secret, o)
+	}
 	if err != nil {
 		v.Class = verify.Unavailable
 	}
@@ -80,20 +83,6 @@ type Answer struct {
 	SupersededBy string
 }
 
-var details = map[verify.Status]string{
-	verify.StatusActive:           "The key is accepted. If a request was refused with 403, it lacks a scope or a permission, which the 403 names.",
-	verify.StatusExpiring:         "The key is accepted and nears its end. Ask its owner for a new one and deploy it before then.",
-	verify.StatusInactive:         "The key is switched off. Its owner can activate it again.",
-	verify.StatusExpired:          "The key has reached its end. Ask its owner for a new one.",
-	verify.StatusRevoked:          "The key was revoked. Ask its owner for a new one.",
-	verify.StatusRetired:          "This was the key's secret once; it has been replaced. Restart the client or reload its secret store.",
-	verify.StatusAccountRevoked:   "The service account was revoked with all its keys; or the employee is gone, with all their tokens.",
-	verify.StatusCompanySuspended: "The company is suspended; its keys work again when it is resumed.",
-	verify.StatusLocked:           "Too many wrong secrets were sent for the account, and this source is refused until the lock ends, an admin unlocks it, or its secret is regenerated.",
-	verify.StatusMalformed:        "This is no secret of rekey: it is mistyped, cut off or has something added to it.",
-	verify.StatusUnknown:          "This was never the secret of a key here. It may be mistyped or of another deployment.",
-}
-
 // Status tells the holder of a secret what it is good for. Asking is no use of the key.
 func (s *Service) Status(ctx context.Context, secret token.Secret, o verify.Origin) (Answer, error) {
 	if s.Hold {
@@ -103,7 +92,7 @@ func (s *Service) Status(ctx context.Context, secret token.Secret, o verify.Orig
 	if err != nil {
 		return Answer{}, err
 	}
-	a := Answer{Status: v.Status, Detail: details[v.Status]}
+	a := Answer{Status: v.Status, Detail: detail(v.Status, secret)}
 	if v.Current || v.Status == verify.StatusRetired {
 		a.KeyID = v.Credential.ID
 		a.LockedUntil = v.LockedUntil

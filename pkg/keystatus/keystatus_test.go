@@ -13,6 +13,7 @@ import (
 	"github.com/rekey-dev/rekey/pkg/id"
 	"github.com/rekey-dev/rekey/pkg/keystatus"
 	"github.com/rekey-dev/rekey/pkg/memstore"
+	"github.com/rekey-dev/rekey/pkg/onetime"
 	"github.com/rekey-dev/rekey/pkg/rekeytest"
 	"github.com/rekey-dev/rekey/pkg/serviceaccount"
 	"github.com/rekey-dev/rekey/pkg/token"
@@ -116,6 +117,52 @@ func TestStatus_EveryKindHasItsOwnID_D12(t *testing.T) {
 	for _, kind := range []token.Kind{token.KeypairToken, token.GatewayKey, token.Session} {
 		require.Equal(t, verify.StatusUnknown, ask(t, w, token.Mint(kind, "00000000000000000000", w.Rand), rekeytest.Home).Status)
 	}
+}
+
+func TestStatus_SpeaksOfWhatTheSecretIsOf_D12(t *testing.T) {
+	w := rekeytest.New(t)
+	k := w.Issue(w.Account("Recorder", w.Company).ID, "k")
+	session := w.SignsIn(w.Enrol(w.Operator))
+	inside := w.Inside(w.Owner.Secret, w.Company)
+	says := func(s token.Secret, status verify.Status, detail string) {
+		t.Helper()
+		got := ask(t, w, s, rekeytest.Home)
+		require.Equal(t, status, got.Status)
+		require.Equal(t, detail, got.Detail)
+	}
+	for s, noun := range map[token.Secret]string{k.Secret: "key", w.Viewer.Secret: "token", session: "session", inside: "session"} {
+		says(s, verify.StatusActive, "The "+noun+" is accepted. If a request was refused with 403, it lacks a scope or a permission, which the 403 names.")
+		says(w.Wrong(s), verify.StatusUnknown, "This was never the secret of a "+noun+" here. It may be mistyped or of another deployment.")
+	}
+	const ofSession = "The session was revoked, or what opened it has ended. Sign in again, or assume the company again if it was inside one."
+	w.Suspend(w.Company, true)
+	says(inside, verify.StatusRevoked, ofSession)
+	w.Suspend(w.Company, false)
+	for _, s := range []token.Secret{k.Secret, w.Viewer.Secret, session, inside} {
+		require.NoError(t, w.Status.Revoke(w.Ctx, s, "", w.Origin(rekeytest.Home)))
+	}
+	says(k.Secret, verify.StatusRevoked, "The key was revoked. Ask its owner for a new one.")
+	says(w.Viewer.Secret, verify.StatusRevoked, "The token was revoked. Sign in with a passkey and make a new one.")
+	for _, s := range []token.Secret{session, inside} {
+		says(s, verify.StatusRevoked, ofSession)
+	}
+}
+
+func TestStatus_OfAOneTimeCodeIsNotLookedUp_D12_W3(t *testing.T) {
+	w := rekeytest.New(t)
+	code := w.Code(w.Viewer.Employee.ID, onetime.Passkey)
+	none := token.Mint(token.OneTimeCode, id.Body(id.New[id.Invitation](w.Rand)), w.Rand)
+	calls := w.Calls(func() {
+		got := ask(t, w, code, rekeytest.Home)
+		require.Equal(t, keystatus.Answer{Status: verify.StatusUnknown, Detail: "One-time codes are not judged here. " +
+			"A code is good for enrolling a passkey with POST /v1/credentials/challenges."}, got)
+		require.Equal(t, got, ask(t, w, none, rekeytest.Home), "a code that is good is not told from one that never was")
+		require.Equal(t, got, ask(t, w, w.Wrong(code), rekeytest.Home))
+		require.NoError(t, w.Status.Revoke(w.Ctx, code, "", w.Origin(rekeytest.Home)))
+	})
+	require.Empty(t, calls)
+	_, err := w.Codes.Check(w.Ctx, code)
+	require.NoError(t, err)
 }
 
 func TestStatus_AskingIsNoUseOfTheKey_D3_B6(t *testing.T) {
