@@ -27,7 +27,7 @@ func (e *event) guarded(v verify.Verdict, caller authz.Caller) error {
 	if !ok {
 		return fault.New(fault.APINotRegistered, method+" "+path+" is no route of this API's registration.")
 	}
-	return authz.HoldsScope(caller.RoleID, caller.Role, v.Credential.Scopes, route.Permission, permission.Kind(route.rest))
+	return caller.HoldsScope(caller.Role, v.Credential.Scopes, route.Permission, permission.Kind(route.rest))
 }
 
 // asked is the request's own method and the template of its path. The route of an HTTP API may be one for any method.

@@ -33,7 +33,7 @@ func TestInvoke_ANarrowerKeyIsDeniedWithTheMissingScopesName_D5_D12(t *testing.T
 	for _, k := range []apikey.Shown{narrow, none} {
 		d := g.denies(of("GET /keys/{id}", k.Secret))
 		require.Equal(t, map[string]string{"code": "missing_scope", "problem": "missing-scope", "title": "The key lacks a scope",
-			"detail":        authz.MissingScope(permission.KeysRead).(*fault.Error).Detail,
+			"detail":        "This key lacks keys:read, which its account's role has. Issue a key with it, deploy it, then revoke this one.",
 			"missing_scope": "keys:read", "missing_permission": ""}, d.Context)
 		require.Equal(t, verify.Forbidden, g.last().Class)
 		require.Equal(t, fault.MissingScope, g.last().Code)
@@ -50,6 +50,37 @@ func TestInvoke_ARoleWithoutThePermissionIsDeniedWithItsName_D12(t *testing.T) {
 	require.Equal(t, "nodes:read", d.Context["missing_permission"])
 	require.Empty(t, d.Context["missing_scope"])
 	require.Equal(t, "The role role_BuiltinAutomation000 lacks nodes:read; another key will not help.", d.Context["detail"])
+}
+
+func TestInvoke_ASessionInsideACompanyIsNotToldToChangeARoleThatHasThePermission_D12_W6(t *testing.T) {
+	g := newGate(t)
+	g.CustomRole("role_00000000000000000077", permission.CompaniesAssume, permission.KeysRead, permission.NodesRead)
+	p := g.Hire("Custom", g.Root, "role_00000000000000000077")
+	inside := g.Inside(p.Secret, g.Company)
+	lacks := func(route, lacking, detail string) {
+		t.Helper()
+		d := g.denies(of(route, inside))
+		require.Equal(t, map[string]string{"code": "missing_permission", "problem": "missing-permission", "title": d.Context["title"],
+			"detail": detail, "missing_scope": "", "missing_permission": lacking}, d.Context)
+	}
+	const never = "This session is inside one company and cannot do nodes:read there. Use the credential that opened it."
+	g.allows(of("GET /keys/{id}", inside))
+	lacks("GET /nodes", "nodes:read", never)
+	lacks("GET /rotations", "rotations:read", "The role role_00000000000000000077 lacks rotations:read; another key will not help.")
+	g.CustomRole("role_00000000000000000077", permission.KeysRead, permission.NodesRead)
+	lacks("GET /keys/{id}", "keys:read", "The role role_00000000000000000077 lacks companies:assume or keys:read; a session inside a company needs both.")
+	lacks("GET /nodes", "nodes:read", never)
+}
+
+func TestInvoke_ANarrowTokenIsNotToldOfAnAccount_D12(t *testing.T) {
+	g := newGate(t)
+	_, narrow := g.PAT(g.Admin, permission.Of(permission.KeysRead, permission.CompaniesAssume))
+	d := g.denies(of("GET /nodes", narrow))
+	require.Equal(t, "missing_scope", d.Context["code"])
+	require.Equal(t, "nodes:read", d.Context["missing_scope"])
+	require.Equal(t, "This token lacks nodes:read, which its employee's role has. Make a token with it, or sign in with a passkey.", d.Context["detail"])
+	d = g.denies(of("GET /rotations", g.Inside(narrow, g.Company)))
+	require.Equal(t, "This session lacks rotations:read, which its employee's role has. Make a token with it, or sign in with a passkey.", d.Context["detail"])
 }
 
 func TestInvoke_ADenialIsAUseOfTheKey_D3(t *testing.T) {

@@ -3,6 +3,7 @@ package authz
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/rekey-dev/rekey/pkg/audit"
 	"github.com/rekey-dev/rekey/pkg/fault"
@@ -87,27 +88,20 @@ func (c Caller) reaches(p permission.Permission, o Object) bool {
 
 // Holds returns nil when the caller holds p at its place, and a fault that tells scope from permission when not.
 func (c Caller) Holds(p permission.Permission) error {
-	return refusal(c.RoleID, c.Role.Has(p), c.Effective.Has(p), p)
-}
-
-// refusal is not inlined: the authorizer's binary has a bound.
-//
-//go:noinline
-func refusal(r id.Role, inRole, held bool, p permission.Permission) error {
-	switch {
-	case held:
+	if c.Effective.Has(p) {
 		return nil
-	case inRole:
-		return MissingScope(p)
 	}
-	return MissingPermission(r, p)
+	return c.refusal(p, c.Role.Has(p), false)
 }
 
-// HoldsScope returns nil when a role and the scopes of a credential of its holder both allow a protected scope of a kind, and a
+// HoldsScope returns nil when a role and the scopes of the caller's credential both allow a protected scope of a kind, and a
 // fault that tells scope from permission when not. It is to Holds what Allows is to Has: the kind is the API's word.
-func HoldsScope(r id.Role, held, scopes permission.Set, scope permission.Permission, k permission.Kind) error {
+func (c Caller) HoldsScope(held, scopes permission.Set, scope permission.Permission, k permission.Kind) error {
 	inRole := held.Allows(scope, k)
-	return refusal(r, inRole, inRole && scopes.Allows(scope, k), scope)
+	if inRole && scopes.Allows(scope, k) {
+		return nil
+	}
+	return c.refusal(scope, inRole, true)
 }
 
 // Grantable returns nil when the caller holds everything in s: nobody grants, or is shown a secret that carries, what they
@@ -121,14 +115,39 @@ func (c Caller) Grantable(s permission.Set) error {
 		Detail: "You do not hold " + lacking.Text() + " here, so you can neither grant it nor be shown a secret that carries it."}
 }
 
-// MissingScope is the 403 of a key whose role has the permission and whose scopes have not.
-func MissingScope(p permission.Permission) error {
-	return &fault.Error{Kind: fault.MissingScope, MissingScope: string(p), Detail: fmt.Sprintf(
-		"This key lacks %s, which its account's role has. Issue a key with it, deploy it, then revoke this one.", p)}
+// refusal is the 403 of a caller without p: of a credential whose role has it, or of a role that has it not. A session inside a company
+// is told what it can never do there, whatever the role has; a protected scope is nothing of that kind. It is not inlined: the
+// authorizer's binary has a bound.
+//
+//go:noinline
+func (c Caller) refusal(p permission.Permission, inRole, protected bool) error {
+	if inRole {
+		return c.missingScope(p)
+	}
+	text := "The role %s lacks %s; another key will not help."
+	if c.Assumed() != "" {
+		switch {
+		case !protected && !permission.Assumed.Has(p):
+			return missingPermission(p, fmt.Sprintf("This session is inside one company and cannot do %s there. Use the credential that opened it.", p))
+		case c.Role.IsEmpty():
+			text = "The role %s lacks companies:assume or %s; a session inside a company needs both."
+		}
+	}
+	return missingPermission(p, fmt.Sprintf(text, c.RoleID, p))
 }
 
-// MissingPermission is the 403 of a role without the permission.
-func MissingPermission(r id.Role, p permission.Permission) error {
-	return &fault.Error{Kind: fault.MissingPermission, MissingPermission: string(p), Detail: fmt.Sprintf(
-		"The role %s lacks %s; another key will not help.", r, p)}
+// missingScope is the 403 of a credential without a permission that its role has.
+func (c Caller) missingScope(p permission.Permission) error {
+	text, noun := "This %s lacks %s, which its account's role has. Issue a key with it, deploy it, then revoke this one.", "key"
+	if c.Type == audit.Employee {
+		text, noun = "This %s lacks %s, which its employee's role has. Make a token with it, or sign in with a passkey.", "token"
+		if strings.HasPrefix(c.KeyID, id.Prefix[id.Session]()) {
+			noun = "session"
+		}
+	}
+	return &fault.Error{Kind: fault.MissingScope, MissingScope: string(p), Detail: fmt.Sprintf(text, noun, p)}
+}
+
+func missingPermission(p permission.Permission, detail string) error {
+	return &fault.Error{Kind: fault.MissingPermission, MissingPermission: string(p), Detail: detail}
 }

@@ -102,6 +102,45 @@ func TestHolds_NamesWhatIsMissing_D5(t *testing.T) {
 	require.NoError(t, as(t, role.Viewer, root, permission.All).Holds(permission.KeysRead))
 }
 
+func TestHolds_SpeaksOfTokensAndSessionsWhereThereIsNoAccount_D12(t *testing.T) {
+	narrow := as(t, role.Admin, west, permission.Of(permission.KeysRead))
+	for keyID, want := range map[string]string{
+		"pat_00000000000000000001": "This token lacks nodes:read, which its employee's role has. Make a token with it, or sign in with a passkey.",
+		"ses_00000000000000000001": "This session lacks nodes:read, which its employee's role has. Make a token with it, or sign in with a passkey.",
+	} {
+		narrow.KeyID = keyID
+		require.Equal(t, &fault.Error{Kind: fault.MissingScope, MissingScope: "nodes:read", Detail: want}, narrow.Holds(permission.NodesRead))
+	}
+}
+
+func TestHolds_TellsASessionInsideACompanyWhatItIsThatStopsIt_D12(t *testing.T) {
+	inside := as(t, role.Admin, inWest, permission.All)
+	inside.KeyID = "ses_00000000000000000001"
+	refusedWith := func(err error, p permission.Permission, detail string) {
+		t.Helper()
+		require.Equal(t, &fault.Error{Kind: fault.MissingPermission, MissingPermission: string(p), Detail: detail}, err)
+	}
+	within := func(s permission.Set) authz.Caller {
+		c := inside
+		c.Role, c.Effective = s.And(permission.Assumed), s.And(permission.Assumed)
+		return c
+	}
+	const never = "This session is inside one company and cannot do nodes:read there. Use the credential that opened it."
+	for _, c := range []authz.Caller{within(permission.All), within(permission.Set{})} {
+		refusedWith(c.Holds(permission.NodesRead), permission.NodesRead, never)
+	}
+	refusedWith(within(permission.Of(permission.KeysRead)).Holds(permission.KeysIssue), permission.KeysIssue,
+		"The role role_BuiltinAdmin00000000 lacks keys:issue; another key will not help.")
+	refusedWith(within(permission.Set{}).Holds(permission.KeysRead), permission.KeysRead,
+		"The role role_BuiltinAdmin00000000 lacks companies:assume or keys:read; a session inside a company needs both.")
+
+	some := within(permission.Of(permission.KeysRead))
+	refusedWith(some.HoldsScope(some.Role, permission.All, "recordings:play", permission.Read), "recordings:play",
+		"The role role_BuiltinAdmin00000000 lacks recordings:play; another key will not help.")
+	all := within(permission.All)
+	require.NoError(t, all.HoldsScope(all.Role, permission.All, "recordings:play", permission.Read))
+}
+
 func TestHolds_OnlyOwnersAndAdminsIssueOrRevoke_D11(t *testing.T) {
 	for _, r := range []id.Role{role.Operator, role.Viewer, role.Integration, role.Automation} {
 		for _, p := range []permission.Permission{permission.KeysIssue, permission.KeysRevoke} {

@@ -57,11 +57,11 @@ func TestProblem_EveryKindOfFaultHasItsStatus(t *testing.T) {
 }
 
 func TestProblem_A403AlwaysNamesWhatIsMissing_D5(t *testing.T) {
-	p := failing(t, authz.MissingScope(permission.KeysIssue)).Problem(t, 403, "missing_scope")
+	p := failing(t, authz.Caller{Role: permission.All}.Holds(permission.KeysIssue)).Problem(t, 403, "missing_scope")
 	require.Equal(t, "keys:issue", p["missing_scope"])
 	require.Equal(t, "", p["missing_permission"])
 	require.Equal(t, "This key lacks keys:issue, which its account's role has. Issue a key with it, deploy it, then revoke this one.", p["detail"])
-	p = failing(t, authz.MissingPermission(role.Viewer, permission.KeysIssue)).Problem(t, 403, "missing_permission")
+	p = failing(t, authz.Caller{RoleID: role.Viewer}.Holds(permission.KeysIssue)).Problem(t, 403, "missing_permission")
 	require.Equal(t, "", p["missing_scope"])
 	require.Equal(t, "keys:issue", p["missing_permission"])
 	require.Equal(t, "The role role_BuiltinViewer0000000 lacks keys:issue; another key will not help.", p["detail"])

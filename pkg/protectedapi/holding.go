@@ -79,7 +79,7 @@ func Grantable(ctx context.Context, h Holdings, c authz.Caller, s permission.Set
 	}
 	for _, name := range lacking {
 		p := permission.Permission(name)
-		if authz.HoldsScope(c.RoleID, held, carried, p, kinds[p]) == nil {
+		if c.HoldsScope(held, carried, p, kinds[p]) == nil {
 			c.Effective = c.Effective.Or(permission.Of(p))
 		}
 	}
