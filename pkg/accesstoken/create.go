@@ -148,7 +148,7 @@ func (s *Service) scopesOf(ctx context.Context, asked *[]string, c authz.Caller)
 	if len(*asked) > MaxScopes {
 		return permission.Set{}, fault.InvalidField("/scopes", "has more than 80 entries"), nil
 	}
-	usable, err := protectedapi.Usable(ctx, s.Store, *asked, c.Place)
+	usable, elsewhere, err := protectedapi.UsableBy(ctx, s.Store, c, *asked, c.Place)
 	if err != nil {
 		return permission.Set{}, nil, err
 	}
@@ -156,7 +156,7 @@ func (s *Service) scopesOf(ctx context.Context, asked *[]string, c authz.Caller)
 	for i, text := range *asked {
 		p, pointer := permission.Permission(text), "/scopes/"+strconv.Itoa(i)
 		if _, protected := usable[p]; !protected && !permission.Known(p) {
-			bad = append(bad, fault.Field{Pointer: pointer, Detail: "is no permission"})
+			bad = append(bad, fault.Field{Pointer: pointer, Detail: protectedapi.IsNone(p, elsewhere)})
 			continue
 		}
 		if out.Has(p) {

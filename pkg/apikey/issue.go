@@ -60,7 +60,7 @@ func (s *Service) DraftIssue(ctx context.Context, c call.Call, account id.Servic
 	if err != nil {
 		return Draft{}, err
 	}
-	scopes, invalid, err := s.scopesOf(ctx, in.Scopes, r, a)
+	scopes, invalid, err := s.scopesOf(ctx, in.Scopes, r, a, c.Caller)
 	if err != nil {
 		return Draft{}, err
 	}
@@ -156,14 +156,14 @@ func (s *Service) Grantable(ctx context.Context, c authz.Caller, scopes permissi
 // scopesOf reads the scopes of a new key: each must be a permission that a service account can hold, or a scope of a protected API at
 // the account's place or above, and one that the account's role has. Omitted scopes are a snapshot of the role's, which holds
 // protected scopes only where the role names them.
-func (s *Service) scopesOf(ctx context.Context, asked *[]string, r role.Role, a serviceaccount.Account) (out permission.Set, invalid, err error) {
+func (s *Service) scopesOf(ctx context.Context, asked *[]string, r role.Role, a serviceaccount.Account, by authz.Caller) (out permission.Set, invalid, err error) {
 	if asked == nil {
 		return r.Permissions.And(permission.Machine).WithoutWildcards(), nil, nil
 	}
 	if len(*asked) > MaxScopes {
 		return permission.Set{}, fault.InvalidField("/scopes", "has more than 80 entries"), nil
 	}
-	usable, err := protectedapi.Usable(ctx, s.Store, *asked, a.Place)
+	usable, elsewhere, err := protectedapi.UsableBy(ctx, s.Store, by, *asked, a.Place)
 	if err != nil {
 		return permission.Set{}, nil, err
 	}
@@ -177,7 +177,7 @@ func (s *Service) scopesOf(ctx context.Context, asked *[]string, r role.Role, a 
 			bad = append(bad, fault.Field{Pointer: pointer, Detail: text + " is of kind " + string(kind) + ", and neither it nor that kind is among the permissions of the account's role " + string(r.ID)})
 		case protected && !out.Has(p):
 		case !protected && !permission.Known(p):
-			bad = append(bad, fault.Field{Pointer: pointer, Detail: "is no permission"})
+			bad = append(bad, fault.Field{Pointer: pointer, Detail: protectedapi.IsNone(p, elsewhere)})
 		case !protected && !permission.Machine.Has(p):
 			bad = append(bad, fault.Field{Pointer: pointer, Detail: text + " can never be held by a service account"})
 		case !protected && !r.Permissions.Has(p):

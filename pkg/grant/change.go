@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/rekey-dev/rekey/pkg/audit"
+	"github.com/rekey-dev/rekey/pkg/authz"
 	"github.com/rekey-dev/rekey/pkg/call"
 	"github.com/rekey-dev/rekey/pkg/change"
 	"github.com/rekey-dev/rekey/pkg/fault"
@@ -48,11 +49,11 @@ func (s *Service) Create(ctx context.Context, c call.Call, in New) (role.Custom,
 		if err := c.Idempotency.Check(); err != nil {
 			return role.Custom{}, err
 		}
-		usable, err := protectedapi.Usable(ctx, s.Store, in.Permissions, at.Place)
+		usable, elsewhere, err := protectedapi.UsableBy(ctx, s.Store, c.Caller, in.Permissions, at.Place)
 		if err != nil {
 			return role.Custom{}, err
 		}
-		if err := (Patch{Name: &in.Name, Description: &in.Description, Permissions: &in.Permissions, AssignableTo: in.AssignableTo}).apply(&r, usable); err != nil {
+		if err := (Patch{Name: &in.Name, Description: &in.Description, Permissions: &in.Permissions, AssignableTo: in.AssignableTo}).apply(&r, usable, elsewhere); err != nil {
 			return role.Custom{}, err
 		}
 		e.Details = map[string]any{"permissions": r.Permissions.List(), "assignable_to": r.AssignableTo}
@@ -107,12 +108,12 @@ func (s *Service) Patch(ctx context.Context, c call.Call, which id.Role, in Patc
 		if err != nil {
 			return role.Custom{}, err
 		}
-		usable, err := s.usable(ctx, in, old)
+		usable, elsewhere, err := s.usable(ctx, c.Caller, in, old)
 		if err != nil {
 			return role.Custom{}, err
 		}
 		next := old
-		if err := in.apply(&next, usable); err != nil {
+		if err := in.apply(&next, usable, elsewhere); err != nil {
 			return role.Custom{}, err
 		}
 		details := differences(old, next)
@@ -193,22 +194,23 @@ func (s *Service) unassigned(ctx context.Context, r id.Role, kinds []role.Assign
 	return &fault.Error{Kind: fault.InUse, BlockedBy: by, Detail: "The role is given to somebody. Give them another one first."}
 }
 
-// usable are the protected scopes that a change of a role may name: what APIs at its node or above declare, and what it names already.
-func (s *Service) usable(ctx context.Context, in Patch, old role.Custom) (protectedapi.Kinds, error) {
+// usable are the protected scopes that a change of a role may name: what APIs at its node or above declare, and what it names already;
+// and elsewhere those that exist only at other nodes, as far as the caller is shown them.
+func (s *Service) usable(ctx context.Context, by authz.Caller, in Patch, old role.Custom) (kinds, elsewhere protectedapi.Kinds, err error) {
 	if in.Permissions == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
-	kinds, err := protectedapi.Usable(ctx, s.Store, *in.Permissions, old.Place)
+	kinds, elsewhere, err = protectedapi.UsableBy(ctx, s.Store, by, *in.Permissions, old.Place)
 	for _, name := range old.Permissions.Protected() {
 		if p := permission.Permission(name); kinds != nil && kinds[p] == "" {
 			kinds[p] = ""
 		}
 	}
-	return kinds, err
+	return kinds, elsewhere, err
 }
 
 // apply makes the change of a role, or says everything that is wrong with it.
-func (in Patch) apply(r *role.Custom, usable protectedapi.Kinds) error {
+func (in Patch) apply(r *role.Custom, usable, elsewhere protectedapi.Kinds) error {
 	var bad []fault.Field
 	if in.Name != nil {
 		if problem := name.Check(*in.Name); problem != "" {
@@ -224,7 +226,7 @@ func (in Patch) apply(r *role.Custom, usable protectedapi.Kinds) error {
 	}
 	if in.Permissions != nil {
 		var wrong []fault.Field
-		r.Permissions, wrong = permissionsOf(*in.Permissions, usable)
+		r.Permissions, wrong = permissionsOf(*in.Permissions, usable, elsewhere)
 		bad = append(bad, wrong...)
 	}
 	forbidden := r.Permissions.Without(permission.Machine)
@@ -266,7 +268,7 @@ func (in Patch) unfit(forbidden permission.Set) (bad []fault.Field) {
 	return nil // it was so before, and this change brought nothing of it
 }
 
-func permissionsOf(words []string, usable protectedapi.Kinds) (out permission.Set, bad []fault.Field) {
+func permissionsOf(words []string, usable, elsewhere protectedapi.Kinds) (out permission.Set, bad []fault.Field) {
 	if len(words) > role.MaxPermissions {
 		return out, []fault.Field{{Pointer: "/permissions", Detail: "has more than " + strconv.Itoa(role.MaxPermissions) + " entries"}}
 	}
@@ -276,7 +278,7 @@ func permissionsOf(words []string, usable protectedapi.Kinds) (out permission.Se
 		known = known || permission.Known(p)
 		switch {
 		case !known:
-			bad = append(bad, fault.Field{Pointer: pointer("/permissions", i), Detail: "is no permission"})
+			bad = append(bad, fault.Field{Pointer: pointer("/permissions", i), Detail: protectedapi.IsNone(p, elsewhere)})
 		case out.Has(p):
 			bad = append(bad, fault.Field{Pointer: pointer("/permissions", i), Detail: text + " is listed twice"})
 		}

@@ -71,7 +71,8 @@ func TestIssue_AScopeIsDeclaredAtThePlaceAndOfTheAccountsRole_B12(t *testing.T) 
 	invalid(t, w.issue(w.Owner.Secret, integration, "recordings:read", "recordings:read"), "/scopes/1", "listed twice")
 	require.NoError(t, w.issue(w.Owner.Secret, deletes, "recordings:delete"))
 	invalid(t, w.issue(w.Owner.Secret, deletes, "recordings:read"), "/scopes/0", "neither it nor that kind")
-	invalid(t, w.issue(w.Owner.Secret, stranger, "recordings:read"), "/scopes/0", "is no permission") // it does not exist there
+	invalid(t, w.issue(w.Owner.Secret, stranger, "recordings:read"), "/scopes/0", "exists only at its API's node and below") // which the owner is shown
+	invalid(t, w.issue(w.StrangerAdmin.Secret, stranger, "recordings:read"), "/scopes/0", "is no permission")
 	require.NoError(t, w.APIs.Delete(w.Ctx, w.As(w.Owner), w.api.ID))
 	invalid(t, w.issue(w.Owner.Secret, integration, "recordings:read"), "/scopes/0", "is no permission")
 }
@@ -133,6 +134,16 @@ func TestGrantable_IsAProtectedScopeThatRoleAndCredentialHold_B12_D11(t *testing
 	require.Positive(t, refused)
 }
 
+func TestToken_AScopeOfANodeBelowIsNotDeniedToWhoIsShownIt_B12(t *testing.T) {
+	w := newGuarded(t)
+	create := func(p *rekeytest.Person) error {
+		_, err := w.Tokens.Create(w.Ctx, w.As(p), accesstoken.New{Name: "t", Scopes: &[]string{"recordings:read"}})
+		return err
+	}
+	invalid(t, create(w.Owner), "/scopes/0", "exists only at its API's node and below")
+	invalid(t, create(w.SiblingAdmin), "/scopes/0", "is no permission")
+}
+
 func TestRotate_KeepsProtectedScopesAndIsShownToWhoHoldsThem_B12_D6(t *testing.T) {
 	w := newGuarded(t)
 	k := w.IssueWith(w.AccountWith("a", w.Company, role.Integration).ID, apikey.Issue{Name: "k", Scopes: rekeytest.Of("recordings:read", "keys:read")})
@@ -160,7 +171,9 @@ func TestRole_NamesScopesOfItsNodeAndAboveThatTheCallerHolds_B12_W2(t *testing.T
 	}
 	require.NoError(t, create(w.BelowAdmin, w.Below, "recordings:delete"))
 	invalid(t, create(w.SiblingAdmin, w.Sibling, "recordings:read"), "/permissions/0", "is no permission")
-	invalid(t, create(w.Owner, w.Root, "recordings:read"), "/permissions/0", "is no permission")
+	const elsewhere = "is a scope that exists only at its API's node and below, which is not here"
+	invalid(t, create(w.Owner, w.Root, "recordings:read"), "/permissions/0", elsewhere)
+	invalid(t, create(w.Owner, w.Root, "recordings:play"), "/permissions/0", "is no permission")
 	bare := w.Hire("Bare", w.Below, w.role("bare", w.Below, manager...).ID)
 	require.True(t, fault.Is(create(bare, w.Below, "recordings:write"), fault.NotGrantable))
 

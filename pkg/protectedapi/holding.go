@@ -26,6 +26,32 @@ func Usable(ctx context.Context, f Finder, names []string, at place.Place) (Kind
 	return kindsOf(ctx, f, names, func(d Declared) bool { return d.Place.Covers(at) })
 }
 
+// UsableBy is Usable, and returns with the same read those of the names that the caller is shown, see Offered, but that cannot be held
+// at the place.
+func UsableBy(ctx context.Context, f Finder, c authz.Caller, names []string, at place.Place) (usable, elsewhere Kinds, err error) {
+	elsewhere = Kinds{}
+	usable, err = kindsOf(ctx, f, names, func(d Declared) bool {
+		if d.Place.Covers(at) {
+			return true
+		}
+		if d.Place.Covers(c.Place) || c.Place.Covers(d.Place) {
+			for _, s := range d.Scopes {
+				elsewhere[s.Name] = s.Kind
+			}
+		}
+		return false
+	})
+	return usable, elsewhere, err
+}
+
+// IsNone says of a name that cannot be held at a place why. One of elsewhere is not denied to whoever is shown it.
+func IsNone(p permission.Permission, elsewhere Kinds) string {
+	if _, there := elsewhere[p]; there {
+		return "is a scope that exists only at its API's node and below, which is not here"
+	}
+	return "is no permission"
+}
+
 func kindsOf(ctx context.Context, f Finder, names []string, wanted func(Declared) bool) (Kinds, error) {
 	asked, slugs := map[string]bool{}, []string(nil)
 	for _, n := range names {
@@ -43,10 +69,11 @@ func kindsOf(ctx context.Context, f Finder, names []string, wanted func(Declared
 	}
 	kinds := Kinds{}
 	for _, d := range found {
+		if !wanted(d) {
+			continue
+		}
 		for _, s := range d.Scopes {
-			if wanted(d) {
-				kinds[s.Name] = s.Kind
-			}
+			kinds[s.Name] = s.Kind
 		}
 	}
 	return kinds, nil
