@@ -176,6 +176,9 @@ func (s *Service) FinishWithCode(ctx context.Context, c call.Call, at Site, code
 		return Passkey{}, fault.InvalidField("/name", problem)
 	}
 	good, e, err := s.accept(ctx, code)
+	if err == nil {
+		err = s.room(ctx, e, in.Name)
+	}
 	if err != nil {
 		return Passkey{}, err
 	}
@@ -209,7 +212,7 @@ func (s *Service) FinishWithCode(ctx context.Context, c call.Call, at Site, code
 func (s *Service) Finish(ctx context.Context, c call.Call, at Site, of id.Employee, in Answer) (Passkey, error) {
 	e, err := s.self(ctx, c.Caller)
 	if err == nil && e.ID != of {
-		err = fault.New(fault.NotGrantable, "Nobody enrols a passkey for somebody else. Reset their second factor, and they get a link for a new one.")
+		err = fault.New(fault.NotGrantable, "Nobody enrols a passkey for somebody else. Reset their second factor, and they get a code for a new one.")
 	}
 	if err != nil {
 		refused := c.Event("", "", s.Now())
@@ -221,6 +224,9 @@ func (s *Service) Finish(ctx context.Context, c call.Call, at Site, of id.Employ
 	}
 	if problem := name.Check(in.Name); problem != "" {
 		return Passkey{}, fault.InvalidField("/name", problem)
+	}
+	if err := s.room(ctx, e, in.Name); err != nil {
+		return Passkey{}, err
 	}
 	begun, err := Take(ctx, s.Store.TakeChallenge, in.Challenge, Enrol, s.Now())
 	if err == nil && (begun.Code != "" || begun.EmployeeID != e.ID) {
@@ -268,17 +274,23 @@ func unproven(err error) error {
 	return err
 }
 
-// enrol commits a new passkey of an employee as it was just read.
-func (s *Service) enrol(ctx context.Context, c call.Call, e employee.Employee, record Record, called, signedBy string, code *onetime.Code, more ...change.Write) (Passkey, error) {
+// room returns nil when an employee can have one more passkey, of this name. It is asked before the challenge is taken, which a
+// refusal would use up, and anew for the employee as the passkey is committed.
+func (s *Service) room(ctx context.Context, e employee.Employee, called string) error {
 	if len(e.Passkeys) >= employee.MaxPasskeys {
-		return Passkey{}, tooMany()
+		return tooMany()
 	}
 	has, err := s.Store.Passkeys(ctx, e.Passkeys)
-	if err != nil {
-		return Passkey{}, err
+	if err == nil && slices.ContainsFunc(has, func(p Passkey) bool { return s.Fold(p.Name) == s.Fold(called) }) {
+		err = fault.New(fault.Conflict, "You have a passkey with this name. Names are compared without regard to case.")
 	}
-	if slices.ContainsFunc(has, func(p Passkey) bool { return s.Fold(p.Name) == s.Fold(called) }) {
-		return Passkey{}, fault.New(fault.Conflict, "You have a passkey with this name. Names are compared without regard to case.")
+	return err
+}
+
+// enrol commits a new passkey of an employee as it was just read.
+func (s *Service) enrol(ctx context.Context, c call.Call, e employee.Employee, record Record, called, signedBy string, code *onetime.Code, more ...change.Write) (Passkey, error) {
+	if err := s.room(ctx, e, called); err != nil {
+		return Passkey{}, err
 	}
 	now, op := s.Now(), id.New[id.Operation](s.Rand)
 	p := Passkey{ID: id.New[id.Credential](s.Rand), EmployeeID: e.ID, Place: e.Place, Name: called, Record: record, SignedBy: signedBy, CreatedAt: now, EventSeq: 1}

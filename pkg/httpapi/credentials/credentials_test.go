@@ -330,6 +330,29 @@ func TestCode_ARepeatShowsItAgainForAsLongAsItIsGood_B6(t *testing.T) {
 	require.NotContains(t, late, "code")
 }
 
+// Whoever has touched their device already only sends another name.
+func TestPasskey_ANameThatIsTakenUsesUpNoChallenge_F6(t *testing.T) {
+	w := httpapitest.New(t)
+	d := w.Enrol(w.Operator)
+	session := w.SignsIn(d)
+	taken := w.Call(session, listOf(w.Operator)).JSON(t)["items"].([]any)[0].(map[string]any)["name"].(string)
+
+	code := token.SecretOf(w.Call(session, issueCode()).JSON(t)["code"].(string))
+	s := read(t, w.Do(begin(code)))
+	attestation, err := device().Enrol(s.Options)
+	require.NoError(t, err)
+	w.Do(withCode(code, s.ChallengeID, attestation, strings.ToUpper(taken))).Problem(t, 409, "conflict")
+	require.Equal(t, 201, w.Do(withCode(code, s.ChallengeID, attestation, "Tablet")).Status)
+
+	s = read(t, w.Do(further(t, w, session)))
+	attestation, err = device().Enrol(s.Options)
+	require.NoError(t, err)
+	assertion, err := d.Sign(s.Assertion)
+	require.NoError(t, err)
+	w.Call(session, add(w.Operator, s.ChallengeID, attestation, assertion, "tablet")).Problem(t, 409, "conflict")
+	require.Equal(t, 201, w.Call(session, add(w.Operator, s.ChallengeID, attestation, assertion, "Key ring")).Status)
+}
+
 func TestPasskey_AFurtherOneIsSignedByOneThatIsThere_F6(t *testing.T) {
 	w := httpapitest.New(t)
 	d, ring := w.Enrol(w.Operator), device()
