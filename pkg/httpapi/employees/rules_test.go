@@ -131,6 +131,7 @@ func TestLetter_IsPlainWhateverPeopleAreCalled_W3(t *testing.T) {
 	for _, part := range []string{l.Text, l.HTML} {
 		require.NotContains(t, part, "evil.example")
 		require.Contains(t, part, "POST /v1/credentials/challenges")
+		require.Contains(t, part, "POST /v1/credentials/with-code")
 	}
 }
 
